@@ -1,0 +1,163 @@
+"""Administration: `inet migrate`, `doctor`, `staff`, `demo`, `api-token` and `gateway`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+RoleName = Literal["root", "system_admin", "customer_care", "field_technician", "billing_officer"]
+
+staff = typer.Typer(help="Staff accounts.", no_args_is_help=True)
+demo = typer.Typer(help="Demo data.", no_args_is_help=True)
+api_token = typer.Typer(help="Tokens for outside services.", no_args_is_help=True)
+gateway = typer.Typer(help="openNDS routers.", no_args_is_help=True)
+
+
+def register(cli: typer.Typer) -> None:
+    """Hang the administration commands below `inet`."""
+    cli.command()(migrate)
+    cli.command()(doctor)
+    for name, group in (("staff", staff), ("demo", demo), ("api-token", api_token), ("gateway", gateway)):
+        cli.add_typer(group, name=name)
+
+
+def _prepare(process: str) -> None:
+    """Settings checked and logs set up; beside a running `inet up`, its servers and keys are taken over."""
+    from app import logs
+    from app.settings import SettingsError, get_settings
+    from app.supervisor.environment import adopt_running, configured
+
+    data_dir = get_settings().data_dir
+    adopted = adopt_running(data_dir)
+    get_settings.cache_clear()
+    if not adopted and "INET_DATABASE_URL" not in configured({}):
+        raise SettingsError(f"No INET runs on {data_dir} and INET_DATABASE_URL is not set: start `inet up` in another terminal, or set it.")
+    os.environ.setdefault("INET_LOG_LEVEL", "WARNING")
+    settings = get_settings()
+    settings.check()
+    logs.configure(settings, process=process)
+
+
+def migrate(
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; say what differs and exit with 1 if anything does.")] = False,
+) -> None:
+    """Bring the database to this release's tables."""
+    from app import migrate as migration
+
+    _prepare("migrate")
+    if not check:
+        migration.upgrade()
+        typer.echo("The database is up to date.")
+        return
+    differences = migration.check()
+    for difference in differences:
+        typer.echo(difference)
+    if differences:
+        raise typer.Exit(1)
+    typer.echo("The database and the models are in step.")
+
+
+def doctor() -> None:
+    """Check settings, database, queue, tables and each outside service; say what is wrong and what to do."""
+    from app.doctor import examine
+    from app.settings import SettingsError, get_settings
+    from app.supervisor.environment import adopt_running
+
+    with contextlib.suppress(SettingsError):  # the examination says it
+        adopt_running(get_settings().data_dir)
+        get_settings.cache_clear()
+    healthy = True
+    for finding in examine():
+        healthy = healthy and finding.ok
+        typer.echo(f"{'ok  ' if finding.ok else 'BAD '} {finding.subject:<14} {finding.said}")
+        if finding.advice:
+            typer.echo(f"     {'':<14} -> {finding.advice}")
+    if not healthy:
+        raise typer.Exit(1)
+
+
+@staff.command("add")
+def staff_add(
+    email: Annotated[str, typer.Option(help="The log-in name.")],
+    role: Annotated[RoleName, typer.Option(help="What the person may do.")],
+) -> None:
+    """Make a staff account. Asks for a password; without a terminal, or when none is typed, makes one and prints it."""
+    from app.clock import utc_now
+    from app.db import transaction
+    from services.accounts.models import Role
+    from services.accounts.staff import add_staff
+
+    _prepare("cli")
+    typed = ""
+    if sys.stdin.isatty():
+        typed = typer.prompt("Password (empty: make one)", default="", show_default=False, hide_input=True, confirmation_prompt=True)
+    with transaction() as session:
+        made, password = add_staff(session, email=email, role=Role(role), password=typed or None, now=utc_now())
+        typer.echo(f"{made.email} may log in now as {role}.")
+    if not typed:
+        typer.echo(f"Password (shown only now): {password}")
+
+
+@demo.command("load")
+def demo_load(
+    sandbox_url: Annotated[str | None, typer.Option(help="Also register the routers of the sandbox at this address.")] = None,
+) -> None:
+    """Load the demo packages, customers and staff; what is there already stays as it is."""
+    from app.demo import load
+
+    _prepare("demo")
+    typer.echo(load(sandbox_url))
+
+
+@api_token.command("create")
+def api_token_create(
+    name: Annotated[str, typer.Option(help="Who will use it; shown in the audit trail.")],
+    scope: Annotated[list[str], typer.Option(help="access:grant or access:read; give it once for each.")],
+) -> None:
+    """Make an API token and print it, the only time it is shown."""
+    from app.clock import utc_now
+    from app.db import transaction
+    from services.accounts.tokens import create_api_token
+
+    _prepare("cli")
+    with transaction() as session:
+        token = create_api_token(session, name=name, scopes=scope, now=utc_now())
+    typer.echo(token)
+
+
+@gateway.command("add")
+def gateway_add(
+    slug: Annotated[str, typer.Option(help="The router's part of its address /fas/SLUG; make it hard to guess.")],
+    name: Annotated[str, typer.Option(help="The router's gatewayname, as it reports itself.")],
+    faskey: Annotated[str, typer.Option(help="The pre-shared key, 12 to 64 letters and digits.")],
+    level: Annotated[int, typer.Option(min=3, max=4, help="fas_secure_enabled on the router.")],
+    site: Annotated[str | None, typer.Option(help="The place it stands at; made if it is new.")] = None,
+) -> None:
+    """Register an openNDS router and print the configuration to paste into it."""
+    from app.clock import utc_now
+    from app.db import transaction
+    from app.settings import get_settings
+    from services.access.gateways import add_gateway, router_snippet
+
+    _prepare("cli")
+    with transaction() as session:
+        made = add_gateway(session, slug=slug, gateway_name=name, faskey=faskey, level=level, site_name=site, now=utc_now())
+        typer.echo(router_snippet(made, public_url=get_settings().public_url))
+
+
+def known_failure(error: Exception) -> str | None:
+    """The one sentence for a failure that a person can act on; None for a fault of ours, which deserves its traceback."""
+    kinds = {kind.__module__ + "." + kind.__qualname__ for kind in type(error).__mro__}
+    if kinds & {"app.errors.DomainError", "app.settings.SettingsError", "app.children.StartRefused"}:
+        return str(error)
+    if "sqlalchemy.exc.OperationalError" in kinds:
+        return "PostgreSQL does not answer; see that it runs and that INET_DATABASE_URL is right (`inet doctor` tells more)."
+    if "sqlalchemy.exc.ProgrammingError" in kinds:
+        return "The database lacks tables of this release; run `inet migrate` first."
+    if "redis.exceptions.RedisError" in kinds:
+        return "Redis does not answer; see that it runs and that INET_REDIS_URL is right (`inet doctor` tells more)."
+    return None

@@ -1,0 +1,107 @@
+"""Demo data: enough to make every screen worth looking at. Loading twice adds nothing. Refused in production."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+from sqlmodel import Session, select
+
+from app.clock import utc_now
+from app.db import transaction
+from app.errors import Conflict
+from app.settings import DEMO_PASSWORD, get_settings
+from services.access.gateways import add_gateway
+from services.access.models import Gateway
+from services.accounts.customers import find_or_create_customer
+from services.accounts.models import Role, Staff
+from services.accounts.staff import add_staff
+from services.packages.models import Package
+from services.packages.service import PackageTerms, add_package
+
+_STAFF = (
+    ("root@inet.demo", Role.ROOT, "Fatou Ceesay"),
+    ("admin@inet.demo", Role.SYSTEM_ADMIN, "Lamin Jallow"),
+    ("care@inet.demo", Role.CUSTOMER_CARE, "Awa Sarr"),
+    ("tech@inet.demo", Role.FIELD_TECHNICIAN, "Modou Bah"),
+    ("billing@inet.demo", Role.BILLING_OFFICER, "Isatou Touray"),
+)
+_HOUR, _DAY, _GB = 3600, 86400, 1 << 30
+_PACKAGES = (
+    ("hour-1", PackageTerms(name="1 hour", amount_bututs=1000, duration_seconds=_HOUR, down_kbps=4096, up_kbps=1024)),
+    ("hours-3", PackageTerms(name="3 hours", amount_bututs=2500, duration_seconds=3 * _HOUR, down_kbps=4096, up_kbps=1024)),
+    ("day-1", PackageTerms(name="1 day", amount_bututs=5000, duration_seconds=_DAY, quota_bytes=2 * _GB, down_kbps=8192, up_kbps=2048)),
+    (
+        "week-1",
+        PackageTerms(name="1 week", amount_bututs=25000, duration_seconds=7 * _DAY, quota_bytes=10 * _GB, down_kbps=8192, up_kbps=2048),
+    ),
+    (
+        "month-family",
+        PackageTerms(
+            name="1 month, 3 devices",
+            amount_bututs=90000,
+            duration_seconds=30 * _DAY,
+            quota_bytes=60 * _GB,
+            down_kbps=16384,
+            up_kbps=4096,
+            device_limit=3,
+        ),
+    ),
+)
+_CUSTOMERS = 20
+
+
+class DemoInProduction(Conflict):
+    code = "demo_in_production"
+    message = "Demo data is for INET_ENV=demo; this is production."
+
+
+def load(sandbox_url: str | None) -> str:
+    """Add what is missing of the demo's staff, packages, customers and, from a running sandbox, its routers. Answers what stands."""
+    if get_settings().env != "demo":
+        raise DemoInProduction
+    now = utc_now()
+    routers = _routers(sandbox_url)
+    with transaction() as session:
+        _staff(session, now=now)
+        _packages(session, now=now)
+        for number in range(1, _CUSTOMERS + 1):
+            find_or_create_customer(session, phone=f"+2208330{number:05d}", now=now - timedelta(days=30 - number))
+        for router in routers:
+            _gateway(session, router, now=now)
+    return f"{len(_STAFF)} staff, {len(_PACKAGES)} packages, {_CUSTOMERS} customers, {len(routers)} routers"
+
+
+def _routers(sandbox_url: str | None) -> list[dict[str, Any]]:
+    if sandbox_url is None:
+        return []
+    answer = httpx.get(f"{sandbox_url}/_control/routers", timeout=10)
+    answer.raise_for_status()
+    found: list[dict[str, Any]] = answer.json()
+    return found
+
+
+def _staff(session: Session, *, now: datetime) -> None:
+    for email, role, name in _STAFF:
+        if session.exec(select(Staff).where(Staff.email == email)).one_or_none() is None:
+            add_staff(session, email=email, role=role, password=DEMO_PASSWORD, now=now, name=name)
+
+
+def _packages(session: Session, *, now: datetime) -> None:
+    for position, (public_id, terms) in enumerate(_PACKAGES, start=1):
+        if session.exec(select(Package).where(Package.public_id == public_id)).one_or_none() is None:
+            add_package(session, actor=None, public_id=public_id, terms=terms, position=position, now=now)
+
+
+def _gateway(session: Session, router: dict[str, Any], *, now: datetime) -> None:
+    if session.exec(select(Gateway).where(Gateway.slug == router["slug"])).one_or_none() is None:
+        add_gateway(
+            session,
+            slug=router["slug"],
+            gateway_name=router["gateway_name"],
+            faskey=router["faskey"],
+            level=router["level"],
+            site_name=router["name"],
+            now=now,
+        )

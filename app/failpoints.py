@@ -1,0 +1,36 @@
+"""Named step boundaries of the main job, where the fault drill lets a process die. Without INET_DRILL_KILL nothing happens here.
+
+`INET_DRILL_KILL=probability:seed:file` (demo only): at each boundary the process kills itself with that probability, after writing the
+boundary's name to the file, so that the drill can show that it died at every one of them.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from pathlib import Path
+
+from app.settings import get_settings
+
+_armed: tuple[float, random.Random, Path] | None = None
+
+
+def arm_from_environment() -> None:
+    """Called once by a starting process."""
+    global _armed
+    order = os.environ.get("INET_DRILL_KILL", "")
+    if order and get_settings().env == "demo":
+        probability, seed, file = order.split(":", 2)
+        _armed = (float(probability), random.Random(f"{seed}:{os.getpid()}"), Path(file))  # noqa: S311 - a drill is repeated by its seed
+
+
+def boundary(name: str) -> None:
+    """The work up to here is done, the next step is not begun."""
+    if _armed is None:
+        return
+    probability, chance, file = _armed
+    if chance.random() < probability:
+        with file.open("a") as lines:
+            lines.write(f"{name}\n")
+        os.kill(os.getpid(), signal.SIGKILL)

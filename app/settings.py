@@ -1,0 +1,126 @@
+"""One `Settings`, read from the environment (or `.env`), checked before anything starts. Names: shared/contract.md, "Settings"."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Face = Literal["console", "portal", "mobile", "api"]
+ALL_FACES: tuple[Face, ...] = ("console", "portal", "mobile", "api")
+
+DEMO_PASSWORD = "inet-demo-2026"  # noqa: S105 - published in the contract, refused in production
+SANDBOX_SECRETS = {"sandbox-wave-key", "sandbox-wave-webhook-secret", "sandbox-portabilling"}
+MIN_SECRET_LENGTH = 32
+
+
+class SettingsError(Exception):
+    """A setting is wrong or missing; the message says in one line which one and what it should look like."""
+
+
+class Settings(BaseSettings):
+    """Everything a process takes from its environment. Secrets are `SecretStr`, so a repr or a log line never shows them."""
+
+    model_config = SettingsConfigDict(env_prefix="INET_", env_file=".env", extra="ignore")
+
+    env: Literal["demo", "production"] = "demo"
+    database_url: str = ""
+    redis_url: str = ""
+    public_url: str = "http://127.0.0.1:8080"
+    secret_key: SecretStr = SecretStr("")
+    data_dir: Path = Path(".inet")
+    roles: str = ",".join(ALL_FACES)
+
+    wave_base_url: str = ""
+    wave_api_key: SecretStr = SecretStr("")
+    wave_webhook_secret: SecretStr = SecretStr("")
+    wave_signing_secret: SecretStr | None = None
+
+    portabilling_url: str = ""
+    portabilling_user: str = ""
+    portabilling_password: SecretStr = SecretStr("")
+    portabilling_token: SecretStr | None = None
+    portabilling_dialect: Literal["soap", "rest"] = "soap"
+    portabilling_customer: int = 1
+    portabilling_product: int = 1
+
+    sms_url: SecretStr | None = None
+    sms_legacy_until: str = "2026-11-30"
+
+    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    # Bounds of the machinery; the defaults are what production runs with.
+    wave_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    portabilling_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    lease_seconds: float = Field(default=20.0, gt=0, le=600)
+    # A create whose answer was lost is looked for this long before a second session is opened (protocols/wave.md §4.1).
+    wave_create_grace_seconds: float = Field(default=10.0, ge=0, le=600)
+    grant_window_seconds: float = Field(default=120.0, ge=60, le=180)
+
+    @field_validator("public_url", "wave_base_url", "portabilling_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @field_validator("roles")
+    @classmethod
+    def _known_faces(cls, value: str) -> str:
+        unknown = [face for face in _split(value) if face not in ALL_FACES]
+        if unknown:
+            raise ValueError(f"knows {', '.join(ALL_FACES)}, not {', '.join(unknown)}")
+        return value
+
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        return tuple(face for face in ALL_FACES if face in _split(self.roles))
+
+    @property
+    def wave_webhook_secrets(self) -> tuple[str, ...]:
+        """Several secrets, comma-separated, are accepted while one is being rotated (protocols/wave.md §5)."""
+        return _split(self.wave_webhook_secret.get_secret_value())
+
+    def check(self) -> None:
+        """Refuse to start on what is missing or unsafe. Raises SettingsError with one line for the first problem."""
+        if not self.database_url.startswith("postgresql+psycopg://"):
+            raise SettingsError("INET_DATABASE_URL must look like postgresql+psycopg://user:password@host:5432/inet")
+        if not self.redis_url.startswith(("redis://", "rediss://", "unix://")):
+            raise SettingsError("INET_REDIS_URL must look like redis://host:6379/0 (or rediss://, unix://)")
+        if len(self.secret_key.get_secret_value()) < MIN_SECRET_LENGTH:
+            raise SettingsError(f"INET_SECRET_KEY must be a random text of at least {MIN_SECRET_LENGTH} characters")
+        if self.env == "production":
+            self._check_production()
+
+    def _check_production(self) -> None:
+        if urlsplit(self.public_url).scheme != "https":
+            raise SettingsError("INET_PUBLIC_URL must start with https:// in production")
+        for name, value in (
+            ("INET_WAVE_API_KEY", self.wave_api_key),
+            ("INET_WAVE_WEBHOOK_SECRET", self.wave_webhook_secret),
+            ("INET_PORTABILLING_PASSWORD", self.portabilling_token or self.portabilling_password),
+        ):
+            secret = value.get_secret_value()
+            if not secret or secret in SANDBOX_SECRETS or secret == DEMO_PASSWORD:
+                raise SettingsError(f"{name} is missing or a demo value; production needs the real one")
+        for name, url in (("INET_WAVE_BASE_URL", self.wave_base_url), ("INET_PORTABILLING_URL", self.portabilling_url)):
+            if urlsplit(url).scheme != "https":
+                raise SettingsError(f"{name} must be an https:// address in production")
+
+
+def _split(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The process's settings, read once. Raises SettingsError with one line that names the setting."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "INET_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise SettingsError(f"{name} is wrong: {first['msg']}") from None

@@ -1,0 +1,16 @@
+"""Every table, imported once so that migrations and relations know them all."""
+
+from __future__ import annotations
+
+from sqlmodel import SQLModel
+
+import services.access.models
+import services.accounts.models
+import services.network.models
+import services.notifications.models
+import services.packages.models
+import services.payments.models
+import services.tickets.models
+import services.vouchers.models  # noqa: F401
+
+metadata = SQLModel.metadata

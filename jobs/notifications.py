@@ -1,0 +1,20 @@
+"""Jobs of the notifications context."""
+
+from __future__ import annotations
+
+from app.clock import utc_now
+from app.db import transaction
+from jobs.base import job
+from services.integrations.clients import outside
+from services.notifications import outbox
+
+
+@job
+def send_sms(message_id: int) -> None:
+    outbox.send_sms(transaction, message_id, outside(), clock=utc_now)
+
+
+@job
+def sweep() -> None:
+    with transaction() as session:
+        outbox.ring_due(session, now=utc_now())

@@ -1,0 +1,30 @@
+"""Everything periodic, declared once. Ids are fixed, so that a restart does not add a second one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.queue import QueueName
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """`job` is run every `seconds`; `timeout_seconds` ends one that hangs."""
+
+    id: str
+    job: str
+    seconds: int
+    queue: QueueName
+    what: str
+    timeout_seconds: int = 60
+
+
+PERIODIC = (
+    Periodic("sweep-payments", "jobs.payments.sweep", 3, "urgent", "Payments, refunds and second sessions that are due"),
+    Periodic("sweep-grants", "jobs.access.sweep_grants", 5, "urgent", "Offers to give up; routers that have something to fetch"),
+    Periodic("sweep-vouchers", "jobs.vouchers.sweep", 10, "default", "What PortaBilling is owed"),
+    Periodic("sweep-sessions", "jobs.access.sweep_sessions", 15, "default", "Sessions and entitlements whose time is over"),
+    Periodic("sweep-messages", "jobs.notifications.sweep", 15, "default", "Texts that are due"),
+    Periodic("keep-polls", "jobs.access.keep_polls", 15, "default", "Routers' last polls from Redis to PostgreSQL"),
+    Periodic("expire-vouchers", "jobs.vouchers.expire", 300, "default", "Vouchers whose time to be used has passed"),
+)

@@ -1,0 +1,27 @@
+"""Jobs of the vouchers context."""
+
+from __future__ import annotations
+
+from app.clock import utc_now
+from app.db import transaction
+from jobs.base import job
+from services.integrations.clients import outside
+from services.vouchers import service, settlement
+
+
+@job
+def settle_voucher(voucher_id: int) -> None:
+    settlement.settle_voucher(transaction, voucher_id, outside(), clock=utc_now)
+
+
+@job
+def sweep() -> None:
+    """Find the vouchers that PortaBilling is owed something for."""
+    with transaction() as session:
+        settlement.ring_due(session, now=utc_now())
+
+
+@job
+def expire() -> None:
+    with transaction() as session:
+        service.expire_vouchers(session, now=utc_now())

@@ -1,0 +1,202 @@
+"""The portal's JSON (contract.md, "portal API"): thin, for a customer who has no account."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.access import public
+from app.clock import utc_now
+from app.db import in_transaction, transaction
+from app.errors import InvalidInput
+from app.outbound import run_outbound
+from portal.visitor import DEVICE_HEADER, visitor
+from services.access import entry
+from services.access.entitlements import usable_for_client, view_access
+from services.access.entry import Entry
+from services.accounts.customers import token_for
+from services.integrations.clients import outside
+from services.packages.service import offers
+from services.payments import checkout, find, webhooks
+from services.payments.checkout import Opened, Order
+from services.tickets.service import report_problem
+from services.vouchers import service as vouchers
+
+router = APIRouter(prefix="/api", tags=["portal"], dependencies=[public("a customer at a hotspot has no account")])
+DeviceToken = Annotated[str | None, Header(alias=DEVICE_HEADER, max_length=300)]
+_Context = Annotated[str | None, Field(max_length=1000)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
+
+
+@router.get("/portal/packages")
+def packages(limit: Annotated[int, Query(ge=1, le=200)] = 100, cursor: Annotated[int, Query(ge=0)] = 0) -> dict[str, Any]:
+    """The price list, in its order."""
+    with transaction() as session:
+        found = offers(session)
+    page = found[cursor : cursor + limit]
+    items = [
+        {
+            "id": offer.public_id,
+            "name": offer.terms.name,
+            "amount": offer.terms.amount_bututs,
+            "currency": offer.currency,
+            "duration_seconds": offer.terms.duration_seconds,
+            "quota_bytes": offer.terms.quota_bytes,
+            "down_kbps": offer.terms.down_kbps,
+            "up_kbps": offer.terms.up_kbps,
+            "device_limit": offer.terms.device_limit,
+        }
+        for offer in page
+    ]
+    return {"items": items, "next_cursor": str(cursor + limit) if len(found) > cursor + limit else None}
+
+
+class Purchase(_Body):
+    package_id: str = Field(min_length=1, max_length=32)
+    phone: str = Field(min_length=1, max_length=32)
+    context: _Context = None
+
+
+@router.post("/wave/checkout", status_code=201)
+async def wave_checkout(
+    body: Purchase,
+    idempotency_key: Annotated[str | None, Header(min_length=8, max_length=200)] = None,
+    device_token: DeviceToken = None,
+) -> dict[str, Any]:
+    """Open a purchase at Wave. With an `Idempotency-Key` a repeated request answers the same purchase."""
+    opened, token = await run_outbound(buy_for, body.package_id, body.phone, body.context, device_token, idempotency_key)
+    return {**opened.as_json(), "device_token": token}
+
+
+def buy_for(
+    package_id: str, phone: str, context: str | None, device_token: str | None, idempotency_key: str | None
+) -> tuple[Opened, str | None]:
+    """One purchase, from a form or from JSON; blocking. Answers also the token by which the device is known again."""
+    with transaction() as session:
+        who = visitor(session, context=context, device_token=device_token, now=utc_now())
+    order = Order(package_id, phone, who.context, who.device, idempotency_key)
+    opened = checkout.buy(transaction, order, outside(), clock=utc_now)
+    return opened, token_for(opened.device_id) if opened.device_id is not None else None
+
+
+@router.post("/wave/webhook")
+async def wave_webhook(request: Request) -> Response:
+    """Wave's own call: verified, stored, answered; the rest is a job's."""
+    body = await request.body()
+    try:
+        await in_transaction(
+            webhooks.receive,
+            body=body,
+            signature=request.headers.get("wave-signature"),
+            authorization=request.headers.get("authorization"),
+            now=utc_now(),
+        )
+    except ValueError:
+        raise InvalidInput("The webhook's body is not an event.") from None
+    return Response(status_code=200)
+
+
+class VoucherEntry(_Body):
+    code: str = Field(min_length=1, max_length=64)
+    context: _Context = None
+
+
+@router.post("/portal/voucher")
+def enter_voucher(body: VoucherEntry, device_token: DeviceToken = None) -> dict[str, Any]:
+    """Spend a voucher; at a hotspot the client is let in at once."""
+    now = utc_now()
+    with transaction() as session:
+        who = visitor(session, context=body.context, device_token=device_token, now=now)
+        entered = vouchers.enter_code(session, code=body.code, context=who.context, device=who.device, now=now)
+        return {"access": view_access(session, entered.entitlement, now=now).as_json(), "device_token": _token(entered)}
+
+
+def _token(entered: Entry) -> str | None:
+    return token_for(entered.device.id) if entered.device is not None and entered.device.id is not None else None
+
+
+@router.get("/portal/session")
+def portal_session(context: Annotated[str | None, Query(max_length=1000)] = None, device_token: DeviceToken = None) -> dict[str, Any]:
+    """The time left of this client, letting it in where it stands, and its purchase under way."""
+    now = utc_now()
+    with transaction() as session:
+        who = visitor(session, context=context, device_token=device_token, now=now)
+        payment = find.payment_of_client(session, who.context, who.device, now=now)
+        back = entry.welcome_back(session, who.context, who.device, now=now)
+        entitlement = back.entitlement if back else usable_for_client(session, who.context, who.device, now=now)
+        return {
+            "access": view_access(session, entitlement, now=now).as_json() if entitlement else None,
+            "payment": {"payment_id": payment.public_id, "status": payment.status.value} if payment else None,
+            "device_token": _token(back) if back else None,
+        }
+
+
+class Finding(_Body):
+    """Either phone number and receipt code, or a voucher code."""
+
+    phone: str | None = Field(default=None, max_length=32)
+    reference: str | None = Field(default=None, max_length=20)
+    voucher: str | None = Field(default=None, max_length=64)
+    context: _Context = None
+
+
+@router.post("/portal/find")
+def find_purchase(body: Finding, device_token: DeviceToken = None) -> dict[str, Any]:
+    """Find a purchase again and bring it to this device."""
+    now = utc_now()
+    with transaction() as session:
+        who = visitor(session, context=body.context, device_token=device_token, now=now)
+        if body.voucher:
+            entered = vouchers.find_by_code(session, code=body.voucher, context=who.context, device=who.device, now=now)
+            return {
+                "payment_id": find.public_id_of(session, entered.entitlement.payment_id),
+                "access": view_access(session, entered.entitlement, now=now).as_json(),
+                "device_token": _token(entered),
+            }
+        if not body.phone or not body.reference:
+            raise InvalidInput("Send phone and reference, or voucher.", field="reference" if body.phone else "phone")
+        found = find.find_by_receipt(session, phone=body.phone, reference=body.reference, context=who.context, device=who.device, now=now)
+        return {
+            "payment_id": found.payment_id,
+            "access": found.access.as_json() if found.access else None,
+            "device_token": token_for(found.device.id) if found.device is not None and found.device.id is not None else None,
+        }
+
+
+class CodeRequest(_Body):
+    phone: str = Field(min_length=1, max_length=32)
+
+
+@router.post("/portal/find/send-code", status_code=202)
+def send_code(body: CodeRequest) -> dict[str, str]:
+    """Have receipt codes sent to the phone itself; the answer is the same whether it ever bought anything."""
+    with transaction() as session:
+        find.send_receipt_codes(session, phone=body.phone, now=utc_now())
+    return {"status": "If this number bought Wi-Fi, its receipt code is on the way by SMS."}
+
+
+class Report(_Body):
+    body: str = Field(min_length=1, max_length=4000)
+    phone: str | None = Field(default=None, max_length=32)
+    payment_id: str | None = Field(default=None, max_length=64)
+    context: _Context = None
+
+
+@router.post("/portal/tickets", status_code=201)
+def report(body: Report, device_token: DeviceToken = None) -> dict[str, str]:
+    """Store a problem report with what is known of the place and the purchase."""
+    now = utc_now()
+    with transaction() as session:
+        who = visitor(session, context=body.context, device_token=device_token, now=now)
+        payment = (
+            checkout.payment_by_public_id(session, body.payment_id)
+            if body.payment_id
+            else find.payment_of_client(session, who.context, who.device, now=now)
+        )
+        ticket = report_problem(session, body=body.body, phone=body.phone or None, context=who.context, payment=payment, now=now)
+        return {"reference": ticket.reference}

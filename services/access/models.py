@@ -1,0 +1,205 @@
+"""Gateways, entitlements (what was paid), grants (one attempt to open one router for one client), access sessions (airtime running)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from app.db import UtcDateTime, enum_type
+
+
+class Gateway(SQLModel, table=True):
+    """A registered openNDS router. `slug` selects it before anything is decrypted (protocols/opennds.md §8)."""
+
+    __table_args__ = (sa.CheckConstraint("level IN (3, 4)", name="level_is_3_or_4"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
+    slug: str = Field(max_length=64, unique=True)
+    gateway_name: str = Field(max_length=80, unique=True)
+    gateway_hash: str = Field(max_length=64, unique=True)
+    faskey_sealed: str = Field(max_length=255)
+    level: int
+    site_id: int | None = Field(default=None, foreign_key="site.id", index=True, sa_type=sa.BigInteger)
+    name: str = Field(max_length=120)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    # Written in batches from Redis, never once a poll.
+    last_poll_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_clear_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    version: str | None = Field(default=None, max_length=32)
+
+
+class EntitlementState(StrEnum):
+    READY = "ready"
+    RUNNING = "running"
+    ENDED = "ended"
+    VOID = "void"
+
+
+class Entitlement(SQLModel, table=True):
+    """Paid time and data: durable, and worth money. The clock starts with the first confirmed access."""
+
+    __table_args__ = (
+        sa.CheckConstraint("(started_at IS NULL) = (ends_at IS NULL)", name="started_means_ends"),
+        sa.CheckConstraint("seconds_total > 0", name="seconds_positive"),
+        sa.CheckConstraint("bytes_used >= 0", name="bytes_not_negative"),
+        sa.Index("ix_entitlement_ends_at", "ends_at", postgresql_where=sa.text("state = 'running'")),
+        sa.Index("ix_entitlement_use_before", "use_before", postgresql_where=sa.text("state = 'ready'")),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
+    voucher_id: int = Field(foreign_key="voucher.id", unique=True, sa_type=sa.BigInteger)
+    payment_id: int | None = Field(default=None, foreign_key="payment.id", unique=True, sa_type=sa.BigInteger)
+    customer_id: int | None = Field(default=None, foreign_key="customer.id", index=True, sa_type=sa.BigInteger)
+    package_version_id: int = Field(foreign_key="package_version.id", sa_type=sa.BigInteger)
+    seconds_total: int
+    quota_bytes: int | None = Field(default=None, sa_type=sa.BigInteger)
+    bytes_used: int = Field(default=0, sa_type=sa.BigInteger)
+    down_kbps: int = 0
+    up_kbps: int = 0
+    device_limit: int = 1
+    state: EntitlementState = Field(default=EntitlementState.READY, sa_type=enum_type(EntitlementState))
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    use_before: datetime = Field(sa_type=UtcDateTime)
+    started_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    ends_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    def start(self, *, at: datetime) -> None:
+        """Let the clock run from `at`; a clock that runs already is left alone."""
+        if self.started_at is None:
+            self.started_at, self.ends_at = at, at + timedelta(seconds=self.seconds_total)
+            self.state = EntitlementState.RUNNING
+
+    def seconds_left(self, *, now: datetime) -> int:
+        """Whole seconds of airtime left, 0 when there are none or the time to start them has passed."""
+        if self.state in (EntitlementState.ENDED, EntitlementState.VOID):
+            return 0
+        if self.ends_at is None:
+            return self.seconds_total if now < self.use_before else 0
+        return max(0, int((self.ends_at - now).total_seconds()))
+
+    @property
+    def bytes_left(self) -> int | None:
+        """None without a data allowance."""
+        return None if self.quota_bytes is None else max(0, self.quota_bytes - self.bytes_used)
+
+    def is_usable(self, *, now: datetime) -> bool:
+        return self.seconds_left(now=now) > 0 and self.bytes_left != 0
+
+
+class DeviceSlot(SQLModel, table=True):
+    """One of the places for devices on an entitlement. `mac_hint` recognises a returning device where the router vouches for the MAC."""
+
+    __tablename__ = "device_slot"
+    __table_args__ = (
+        sa.Index("uq_device_slot_held", "entitlement_id", "number", unique=True, postgresql_where=sa.text("released_at IS NULL")),
+        sa.Index("ix_device_slot_device_id", "device_id", postgresql_where=sa.text("released_at IS NULL")),
+        sa.Index("ix_device_slot_mac_hint", "mac_hint", postgresql_where=sa.text("released_at IS NULL AND mac_hint IS NOT NULL")),
+        sa.CheckConstraint("number >= 1", name="number_from_one"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
+    entitlement_id: int = Field(foreign_key="entitlement.id", sa_type=sa.BigInteger)
+    number: int
+    device_id: int = Field(foreign_key="device.id", sa_type=sa.BigInteger)
+    mac_hint: str | None = Field(default=None, max_length=17)
+    taken_at: datetime = Field(sa_type=UtcDateTime)
+    released_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class GrantState(StrEnum):
+    QUEUED = "queued"
+    OFFERED = "offered"
+    ACKED = "acked"
+    UNCONFIRMED = "unconfirmed"
+    ENDED = "ended"
+    VOID = "void"
+
+
+ON_OFFER = (GrantState.QUEUED, GrantState.OFFERED)
+LIVE = (GrantState.QUEUED, GrantState.OFFERED, GrantState.ACKED, GrantState.UNCONFIRMED)
+_LIVE_SQL = "state IN ('queued', 'offered', 'acked', 'unconfirmed')"
+
+
+class Grant(SQLModel, table=True):
+    """One attempt to open one router for one client: disposable, repeated freely (protocols/opennds.md §5)."""
+
+    __tablename__ = "access_grant"
+    __table_args__ = (
+        sa.Index(
+            "uq_access_grant_live_hid",
+            "gateway_id",
+            "hid",
+            unique=True,
+            postgresql_where=sa.text(f"{_LIVE_SQL} AND hid IS NOT NULL"),
+        ),
+        sa.Index(
+            "uq_access_grant_live_mac",
+            "gateway_id",
+            "mac",
+            unique=True,
+            postgresql_where=sa.text(f"{_LIVE_SQL} AND hid IS NULL AND mac IS NOT NULL"),
+        ),
+        sa.Index("ix_access_grant_on_offer", "gateway_id", "id", postgresql_where=sa.text("state IN ('queued', 'offered')")),
+        sa.Index("ix_access_grant_give_up", "give_up_at", postgresql_where=sa.text("state IN ('queued', 'offered')")),
+        sa.Index("ix_access_grant_ends_at", "ends_at", postgresql_where=sa.text("state IN ('acked', 'unconfirmed')")),
+        sa.CheckConstraint("hid IS NOT NULL OR mac IS NOT NULL", name="names_a_client"),
+        sa.CheckConstraint("seconds > 0", name="seconds_positive"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
+    gateway_id: int = Field(foreign_key="gateway.id", sa_type=sa.BigInteger)
+    hid: str | None = Field(default=None, max_length=64)
+    mac: str | None = Field(default=None, max_length=17)
+    entitlement_id: int | None = Field(default=None, foreign_key="entitlement.id", index=True, sa_type=sa.BigInteger)
+    device_id: int | None = Field(default=None, foreign_key="device.id", sa_type=sa.BigInteger)
+    # The most this grant may open for; with an entitlement the time left at the moment of the offer counts, if it is less.
+    seconds: int
+    up_kbps: int = 0
+    down_kbps: int = 0
+    up_quota_kb: int = 0
+    down_quota_kb: int = 0
+    state: GrantState = Field(default=GrantState.QUEUED, sa_type=enum_type(GrantState))
+    actor: str = Field(default="system", max_length=120)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    first_offered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    offer_count: int = 0
+    give_up_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    acked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    ends_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    end_reason: str | None = Field(default=None, max_length=40)
+
+
+class SessionState(StrEnum):
+    ACTIVE = "active"
+    UNCONFIRMED = "unconfirmed"
+    ENDED = "ended"
+
+
+class AccessSession(SQLModel, table=True):
+    """Airtime running on one router for one client, from its confirmation (or presumed start) to its end."""
+
+    __tablename__ = "access_session"
+    __table_args__ = (
+        sa.Index("ix_access_session_started_at", "started_at", "id"),
+        sa.CheckConstraint("(state = 'ended') = (ended_at IS NOT NULL)", name="ended_means_ended_at"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
+    grant_id: int = Field(foreign_key="access_grant.id", unique=True, sa_type=sa.BigInteger)
+    gateway_id: int = Field(foreign_key="gateway.id", index=True, sa_type=sa.BigInteger)
+    entitlement_id: int | None = Field(default=None, foreign_key="entitlement.id", index=True, sa_type=sa.BigInteger)
+    device_id: int | None = Field(default=None, foreign_key="device.id", sa_type=sa.BigInteger)
+    customer_id: int | None = Field(default=None, foreign_key="customer.id", index=True, sa_type=sa.BigInteger)
+    mac: str | None = Field(default=None, max_length=17)
+    state: SessionState = Field(sa_type=enum_type(SessionState))
+    started_at: datetime = Field(sa_type=UtcDateTime)
+    ends_at: datetime = Field(sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    end_reason: str | None = Field(default=None, max_length=40)
+    # None while nothing was reported; upload is a lower bound (protocols/opennds.md §4.5).
+    bytes_down: int | None = Field(default=None, sa_type=sa.BigInteger)
+    bytes_up: int | None = Field(default=None, sa_type=sa.BigInteger)

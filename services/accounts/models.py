@@ -1,0 +1,79 @@
+"""Who: customers and their devices, staff, and the tokens of outside services."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from app.db import UtcDateTime, enum_type
+
+
+class Role(StrEnum):
+    ROOT = "root"
+    SYSTEM_ADMIN = "system_admin"
+    CUSTOMER_CARE = "customer_care"
+    FIELD_TECHNICIAN = "field_technician"
+    BILLING_OFFICER = "billing_officer"
+
+    @property
+    def label(self) -> str:
+        return self.value.replace("_", " ").title()
+
+
+class Customer(SQLModel, table=True):
+    """A person who buys Wi-Fi, known by phone. The 9-digit form is canonical, the 7-digit form an alias (push-and-sms.md, part C)."""
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
+    phone_e164: str = Field(max_length=16, unique=True)
+    legacy_e164: str | None = Field(default=None, max_length=16, unique=True)
+    name: str | None = Field(default=None, max_length=120)
+    language: str = Field(default="en", max_length=8)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+    @property
+    def masked_phone(self) -> str:
+        return f"{self.phone_e164[:4]} ••• {self.phone_e164[-4:]}"
+
+
+class Device(SQLModel, table=True):
+    """A phone or laptop. Its identity is the signed device token it was given; the MAC is a hint that may change at every join."""
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
+    customer_id: int | None = Field(default=None, foreign_key="customer.id", index=True, sa_type=sa.BigInteger)
+    last_mac: str | None = Field(default=None, max_length=17)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    last_seen_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Staff(SQLModel, table=True):
+    """A person who works with the console. A disabled one keeps the row, because audit rows name it."""
+
+    __table_args__ = (sa.CheckConstraint("email = lower(email)", name="email_lower"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
+    email: str = Field(max_length=254, unique=True)
+    name: str = Field(max_length=120)
+    role: Role = Field(sa_type=enum_type(Role))
+    password_hash: str = Field(max_length=255)
+    is_active: bool = True
+    # Raised when the role or password changes or the person is disabled: every older staff session dies with it.
+    session_epoch: int = 0
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    last_login_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class ApiToken(SQLModel, table=True):
+    """An outside service's credential. Only a keyed hash is stored; the clear token is shown once."""
+
+    __tablename__ = "api_token"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
+    name: str = Field(max_length=120)
+    token_mac: str = Field(max_length=64, unique=True)
+    scopes: list[str] = Field(sa_column=sa.Column(sa.ARRAY(sa.Text()), nullable=False))
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

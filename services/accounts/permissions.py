@@ -1,0 +1,75 @@
+"""The one table of who may do what. Nothing is reachable that names no permission here (design.md, invariant 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from app.errors import Forbidden
+from services.accounts.models import Role
+
+
+class Permission(StrEnum):
+    DASHBOARD_READ = "dashboard:read"
+    PACKAGES_READ = "packages:read"
+    PACKAGES_EDIT = "packages:edit"
+    PAYMENTS_READ = "payments:read"
+    PAYMENTS_RETRY = "payments:retry"
+    VOUCHERS_READ = "vouchers:read"
+    VOUCHERS_ISSUE = "vouchers:issue"
+    VOUCHERS_BLOCK = "vouchers:block"
+    VOUCHERS_REVEAL = "vouchers:reveal"
+    SESSIONS_READ = "sessions:read"
+    SESSIONS_END = "sessions:end"
+    GATEWAYS_READ = "gateways:read"
+    GATEWAYS_EDIT = "gateways:edit"
+    CUSTOMERS_READ = "customers:read"
+    TICKETS_READ = "tickets:read"
+    STAFF_READ = "staff:read"
+    STAFF_EDIT = "staff:edit"
+    HEALTH_READ = "health:read"
+    ACCESS_READ = "access:read"
+    ACCESS_GRANT = "access:grant"
+
+
+P = Permission
+_READ_SHOP = frozenset({P.DASHBOARD_READ, P.PACKAGES_READ, P.PAYMENTS_READ, P.VOUCHERS_READ, P.SESSIONS_READ, P.CUSTOMERS_READ})
+ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.ROOT: frozenset(Permission),
+    Role.SYSTEM_ADMIN: _READ_SHOP
+    | {P.GATEWAYS_READ, P.GATEWAYS_EDIT, P.TICKETS_READ, P.STAFF_READ, P.STAFF_EDIT, P.HEALTH_READ, P.ACCESS_READ, P.SESSIONS_END},
+    Role.CUSTOMER_CARE: _READ_SHOP
+    | {P.PAYMENTS_RETRY, P.VOUCHERS_ISSUE, P.VOUCHERS_REVEAL, P.SESSIONS_END, P.GATEWAYS_READ, P.TICKETS_READ}
+    | {P.ACCESS_READ, P.ACCESS_GRANT},
+    Role.FIELD_TECHNICIAN: frozenset({P.DASHBOARD_READ, P.SESSIONS_READ, P.GATEWAYS_READ, P.TICKETS_READ, P.ACCESS_READ}),
+    Role.BILLING_OFFICER: _READ_SHOP
+    | {P.PACKAGES_EDIT, P.PAYMENTS_RETRY, P.VOUCHERS_ISSUE, P.VOUCHERS_BLOCK, P.VOUCHERS_REVEAL, P.TICKETS_READ},
+}
+# What an outside service's token may be given.
+API_SCOPES = frozenset({P.ACCESS_READ, P.ACCESS_GRANT})
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who is asking: made from a credential once per action, so that a revoked role acts on the next one."""
+
+    kind: Literal["staff", "token"]
+    id: int
+    name: str
+    permissions: frozenset[Permission]
+    role: Role | None = None
+    email: str | None = None
+
+    def may(self, permission: Permission) -> bool:
+        return permission in self.permissions
+
+    def require(self, permission: Permission) -> None:
+        """Raises Forbidden unless this principal holds `permission`."""
+        if permission not in self.permissions:
+            raise Forbidden
+
+    @property
+    def label(self) -> str:
+        """How ledger, audit and history name this principal."""
+        return f"{self.kind}:{self.email or self.name}"

@@ -1,0 +1,66 @@
+"""Giving money back through Wave: full, and harmless to repeat, so a lost answer is simply asked again (wave.md §4)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, select
+
+from app.clock import Clock
+from app.db import Begin
+from app.outbound import OutboundError, Refused, recording
+from app.queue import ring
+from services.integrations.clients import Outside
+from services.payments.calls import keep_calls
+from services.payments.ledger import record
+from services.payments.models import Checkout, EventKind, Payment, Refund, RefundState
+
+REFUND_JOB = "jobs.payments.send_refund"
+_SWEEP_BATCH = 100
+_PAUSE = timedelta(seconds=30)
+
+
+def send_refund(begin: Begin, refund_id: int, outside: Outside, *, clock: Clock) -> None:
+    """Send one refund that is due. A refusal by Wave leaves it failed, with a reason, for a person."""
+    with begin() as session:
+        refund = session.get(Refund, refund_id, with_for_update=True)
+        if refund is None or refund.state is not RefundState.REQUESTED:
+            return
+        refund.attempts += 1
+        refund.next_attempt_at = clock() + _PAUSE * min(refund.attempts, 20)
+        wave_session_id = session.get_one(Checkout, refund.checkout_id).wave_session_id
+    failure: OutboundError | None = None
+    with recording() as calls:
+        try:
+            outside.wave.refund_session(wave_session_id)
+        except OutboundError as error:
+            failure = error
+    with begin() as session:
+        refund = session.get_one(Refund, refund_id, with_for_update=True)
+        keep_calls(session, refund.payment_id, calls)
+        if refund.state is RefundState.REQUESTED:
+            _settle(session, refund, failure, now=clock())
+
+
+def _settle(session: Session, refund: Refund, failure: OutboundError | None, *, now: datetime) -> None:
+    if failure is not None and not isinstance(failure, Refused):
+        return
+    payment = session.get_one(Payment, refund.payment_id, with_for_update=True)
+    refund.next_attempt_at, refund.settled_at = None, now
+    if failure is None:
+        refund.state = RefundState.REFUNDED
+        record(session, payment, EventKind.REFUNDED, now=now, amount_bututs=-refund.amount_bututs, refund_id=refund.id)
+    else:
+        refund.state = RefundState.FAILED
+        record(session, payment, EventKind.DELAYED, now=now, why=f"Wave refused the refund: {failure.detail}", refund_id=refund.id)
+
+
+def ring_due(session: Session, *, now: datetime) -> int:
+    """The sweep of refunds that are due."""
+    due = session.exec(select(Refund).where(col(Refund.next_attempt_at) <= now).limit(_SWEEP_BATCH).with_for_update(skip_locked=True)).all()
+    for refund in due:
+        assert refund.id is not None
+        refund.next_attempt_at = now + _PAUSE
+        ring(session, REFUND_JOB, refund.id)
+    session.flush()
+    return len(due)

@@ -1,0 +1,72 @@
+"""Wave's webhooks: verified over raw bytes, kept under their own id, answered at once; then Wave is asked (design.md, invariant 5)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Session, col, select
+
+from app.queue import ring
+from app.settings import get_settings
+from services.integrations import wave
+from services.payments import strays
+from services.payments.errors import ForgedWebhook
+from services.payments.models import Checkout, Payment, WebhookEvent
+from services.payments.process import ADVANCE_JOB
+
+
+def receive(session: Session, *, body: bytes, signature: str | None, authorization: str | None, now: datetime) -> bool:
+    """Store a webhook and ring for the payment it names. Answers whether it was news. Raises ForgedWebhook, or ValueError for nonsense."""
+    try:
+        wave.verify_webhook(
+            body=body, signature=signature, authorization=authorization, secrets=get_settings().wave_webhook_secrets, now=now
+        )
+    except wave.WebhookRefused:
+        raise ForgedWebhook from None
+    event = wave.parse_event(body)
+    stored = session.execute(
+        insert(WebhookEvent)
+        .values(
+            provider_event_id=event.id,
+            type=event.type,
+            session_id=event.session_id,
+            client_reference=event.client_reference,
+            body=event.raw,
+            received_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(col(WebhookEvent.id))
+    ).scalar_one_or_none()
+    if stored is None:
+        return False
+    follow(session, session.get_one(WebhookEvent, stored), now=now)
+    return True
+
+
+def follow(session: Session, event: WebhookEvent, *, now: datetime) -> None:
+    """Mark the payment it names as due and ring for it. One that names nothing of ours stays on record."""
+    payment = _payment_of(session, event)
+    event.processed_at = now
+    event.outcome = "rung" if payment is not None else "no payment of ours"
+    if payment is not None:
+        assert payment.id is not None
+        if payment.paid_at is not None:
+            # Its own success told again, or a second one: Wave knows which.
+            ring(session, strays.LOOK_JOB, payment.id)
+        else:
+            payment.next_attempt_at = now
+            ring(session, ADVANCE_JOB, payment.id, queue="urgent")
+    session.flush()
+
+
+def _payment_of(session: Session, event: WebhookEvent) -> Payment | None:
+    if event.session_id:
+        known = session.exec(
+            select(Payment).join(Checkout).where(Checkout.wave_session_id == event.session_id).with_for_update(of=Payment)
+        ).one_or_none()
+        if known is not None:
+            return known
+    if event.client_reference:
+        return session.exec(select(Payment).where(Payment.reference == event.client_reference).with_for_update()).one_or_none()
+    return None

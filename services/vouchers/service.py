@@ -1,0 +1,197 @@
+"""Vouchers: made for a payment or by staff, entered by customers, blocked and unblocked."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, select
+
+from app.errors import NotFound
+from app.events import publish
+from app.queue import ring
+from services.access import entitlements, entry
+from services.access.context import HotspotContext
+from services.access.models import Entitlement
+from services.accounts import customers
+from services.accounts.models import Device
+from services.accounts.permissions import Permission, Principal
+from services.packages import service as packages
+from services.payments.models import Payment
+from services.vouchers import codes
+from services.vouchers.errors import VoucherAlreadyUsed, VoucherNotFound
+from services.vouchers.models import Voucher, VoucherState
+
+SETTLE_JOB = "jobs.vouchers.settle_voucher"
+
+
+def voucher_for_payment(session: Session, payment: Payment, *, now: datetime) -> Voucher:
+    """The one voucher of a paid payment, with PortaBilling's account id fixed before the first call."""
+    found = session.exec(select(Voucher).where(Voucher.payment_id == payment.id).with_for_update()).one_or_none()
+    if found is not None:
+        return found
+    return _new_voucher(
+        session,
+        version_id=payment.package_version_id,
+        porta_account_id=f"inet-{payment.reference.lower()}",
+        payment_id=payment.id,
+        customer_id=payment.customer_id,
+        issued_by="payment",
+        note=None,
+        now=now,
+    )[0]
+
+
+def issue_voucher(
+    session: Session, *, actor: Principal, package_id: str, phone: str | None, note: str | None, now: datetime
+) -> tuple[Voucher, str]:
+    """Make one voucher by hand; the clear code is answered this one time. It can be used once PortaBilling holds it.
+
+    Raises Forbidden, PackageNotFound or BadPhone.
+    """
+    actor.require(Permission.VOUCHERS_ISSUE)
+    offer = packages.offer_to_buy(session, package_id)
+    customer = customers.find_or_create_customer(session, phone=phone, now=now) if phone else None
+    voucher, code = _new_voucher(
+        session,
+        version_id=offer.version_id,
+        porta_account_id=f"inet-v-{codes.new_reference(12).lower()}",
+        payment_id=None,
+        customer_id=customer.id if customer else None,
+        issued_by=actor.label,
+        note=note,
+        now=now,
+    )
+    voucher.porta_next_attempt_at = now
+    session.flush()
+    assert voucher.id is not None
+    ring(session, SETTLE_JOB, voucher.id, queue="urgent")
+    return voucher, codes.show_code(code)
+
+
+def _new_voucher(
+    session: Session,
+    *,
+    version_id: int,
+    porta_account_id: str,
+    payment_id: int | None,
+    customer_id: int | None,
+    issued_by: str,
+    note: str | None,
+    now: datetime,
+) -> tuple[Voucher, str]:
+    code = codes.new_code()
+    terms = packages.terms_of(session, version_id)
+    voucher = Voucher(
+        code_mac=codes.code_mac(code),
+        code_sealed=codes.seal_code(code),
+        package_version_id=version_id,
+        payment_id=payment_id,
+        customer_id=customer_id,
+        issued_by=issued_by,
+        note=note,
+        created_at=now,
+        use_before=now + timedelta(days=terms.validity_days),
+        porta_account_id=porta_account_id,
+    )
+    session.add(voucher)
+    session.flush()
+    publish(session, "vouchers", voucher.id)
+    return voucher, code
+
+
+def enter_code(session: Session, *, code: str, context: HotspotContext | None, device: Device | None, now: datetime) -> entry.Entry:
+    """Spend a voucher, and let the client in if it stands at a hotspot. Its own client may enter it again to get back in.
+
+    Raises MistypedCode, VoucherNotFound, VoucherAlreadyUsed, VoucherBlocked, VoucherExpired, VoucherNotReady or NoTimeLeft.
+    """
+    # Two phones entering the same code at once must not both get airtime.
+    voucher = _by_code(session, code)
+    assert voucher.id is not None
+    if voucher.state is not VoucherState.USED:
+        voucher.use(now=now)
+        # PortaBilling must not sell the same time again by telephone: it is told in the background.
+        voucher.porta_next_attempt_at = now
+        entitlement = entitlements.create_entitlement(session, voucher, now=now)
+        ring(session, SETTLE_JOB, voucher.id)
+        publish(session, "vouchers", voucher.id)
+    else:
+        entitlement = _used_by_this_client(session, voucher.id, context, device, now=now)
+    return entry.let_in(session, entitlement, context, device, swap=False, now=now)
+
+
+def _by_code(session: Session, text: str) -> Voucher:
+    mac = codes.code_mac(codes.read_code(text))
+    voucher = session.exec(select(Voucher).where(Voucher.code_mac == mac).with_for_update()).one_or_none()
+    if voucher is None:
+        raise VoucherNotFound(field="code")
+    return voucher
+
+
+def _used_by_this_client(
+    session: Session, voucher_id: int, context: HotspotContext | None, device: Device | None, *, now: datetime
+) -> Entitlement:
+    entitlement = entitlements.entitlement_of_voucher(session, voucher_id)
+    if entitlement is None or context is None:
+        raise VoucherAlreadyUsed(field="code")
+    own = entitlements.usable_for_client(session, context, device, now=now)
+    if own is not None and own.id == entitlement.id:
+        return entitlement
+    assert entitlement.id is not None
+    if entitlements.count_held_slots(session, entitlement.id) >= entitlement.device_limit:
+        raise VoucherAlreadyUsed(field="code")
+    return entitlement
+
+
+def find_by_code(session: Session, *, code: str, context: HotspotContext | None, device: Device | None, now: datetime) -> entry.Entry:
+    """Bring a purchase to this device by its voucher code, freeing the place of another device if need be.
+
+    Raises MistypedCode, VoucherNotFound (also for one that was never used: enter it instead) or NoTimeLeft.
+    """
+    voucher = _by_code(session, code)
+    assert voucher.id is not None
+    entitlement = entitlements.entitlement_of_voucher(session, voucher.id)
+    if entitlement is None:
+        return enter_code(session, code=code, context=context, device=device, now=now)
+    return entry.let_in(session, entitlement, context, device, swap=True, now=now)
+
+
+def set_blocked(session: Session, *, actor: Principal, voucher_id: int, blocked: bool, now: datetime) -> Voucher:
+    """Block an unused voucher, or lift the block; PortaBilling follows. Raises Forbidden, NotFound, VoucherAlreadyUsed."""
+    actor.require(Permission.VOUCHERS_BLOCK)
+    voucher = session.get(Voucher, voucher_id, with_for_update=True)
+    if voucher is None:
+        raise NotFound
+    if voucher.state in (VoucherState.USED, VoucherState.EXPIRED):
+        raise VoucherAlreadyUsed
+    if blocked:
+        voucher.state = VoucherState.BLOCKED
+    elif voucher.state is VoucherState.BLOCKED:
+        voucher.state = VoucherState.ACTIVE if voucher.porta_issued_at else VoucherState.PENDING
+    voucher.porta_next_attempt_at = now
+    session.flush()
+    ring(session, SETTLE_JOB, voucher_id)
+    publish(session, "vouchers", voucher.id)
+    return voucher
+
+
+def reveal_code(session: Session, *, actor: Principal, voucher_id: int) -> str:
+    """The clear code, for staff who may see it. Raises Forbidden or NotFound."""
+    actor.require(Permission.VOUCHERS_REVEAL)
+    voucher = session.get(Voucher, voucher_id)
+    if voucher is None:
+        raise NotFound
+    return codes.show_code(codes.unseal_code(voucher.code_sealed))
+
+
+def expire_vouchers(session: Session, *, now: datetime, batch: int = 500) -> int:
+    """Close the codes whose time to be used has passed; PortaBilling holds its own expiry date."""
+    due = session.exec(
+        select(Voucher)
+        .where(col(Voucher.state).in_((VoucherState.PENDING, VoucherState.ACTIVE)), col(Voucher.use_before) <= now)
+        .limit(batch)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for voucher in due:
+        voucher.state = VoucherState.EXPIRED
+    session.flush()
+    return len(due)

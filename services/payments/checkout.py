@@ -73,7 +73,7 @@ def buy(begin: Begin, order: Order, outside: Outside, *, clock: Clock) -> Opened
     Raises PackageNotFound, BadPhone, IdempotencyMismatch, WaveUnavailable or WaveRefused (nothing was charged).
     """
     with begin() as session:
-        payment_id = _save(session, order, now=clock())
+        payment_id = save(session, order, now=clock())
     boundary("checkout.saved")
     with begin() as session:
         needs_wave = session.get_one(Payment, payment_id).status is PaymentStatus.CREATED
@@ -87,7 +87,8 @@ def buy(begin: Begin, order: Order, outside: Outside, *, clock: Clock) -> Opened
         return opened(session, payment)
 
 
-def _save(session: Session, order: Order, *, now: datetime) -> int:
+def save(session: Session, order: Order, *, now: datetime) -> int:
+    """Save the purchase before anybody outside hears of it; a repeated key answers the earlier one's id."""
     key = keyed_mac("idempotency-key", order.idempotency_key) if order.idempotency_key else None
     if key is not None and (repeated := _repeated(session, key, order)) is not None:
         return repeated

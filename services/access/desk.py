@@ -1,0 +1,87 @@
+"""What staff may do to access: end a session, register a router, read its keys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from sqlmodel import Session, col, update
+
+from app.errors import Conflict
+from app.events import publish
+from services.access.errors import SessionNotFound
+from services.access.gateways import add_gateway, faskey_of, gateway_by_slug, router_snippet
+from services.access.models import ON_OFFER, AccessSession, Entitlement, EntitlementState, Gateway, Grant, GrantState, SessionState
+from services.accounts.permissions import Permission, Principal
+
+ENDED_BY_STAFF = "ended_by_staff"
+_HIDDEN = "•" * 16
+log = structlog.get_logger(__name__)
+
+
+class SessionAlreadyEnded(Conflict):
+    code, title = "session_already_ended", "The session has ended"
+    message = "This session has ended already."
+
+
+def end_session_now(session: Session, *, actor: Principal, session_id: int, reason: str, now: datetime) -> AccessSession:
+    """End a session and the time it was using up. Raises Forbidden, SessionNotFound or SessionAlreadyEnded.
+
+    No message to a router ends a client early (opennds.md §4.6): the phone stays online there until the time it was let in for is over,
+    but it is not let in again, anywhere.
+    """
+    actor.require(Permission.SESSIONS_END)
+    row = session.get(AccessSession, session_id, with_for_update=True)
+    if row is None:
+        raise SessionNotFound
+    if row.state is SessionState.ENDED:
+        raise SessionAlreadyEnded
+    grant = session.get_one(Grant, row.grant_id, with_for_update=True)
+    grant.state, grant.ended_at, grant.end_reason = GrantState.ENDED, now, ENDED_BY_STAFF
+    row.state, row.ended_at, row.end_reason = SessionState.ENDED, max(now, row.started_at), ENDED_BY_STAFF
+    if row.entitlement_id is not None:
+        _end_entitlement(session, row.entitlement_id, now=now)
+    session.flush()
+    log.info("session.ended_by_staff", session_id=row.id, staff_id=actor.id, reason=reason)
+    publish(session, "sessions", row.id)
+    return row
+
+
+def _end_entitlement(session: Session, entitlement_id: int, *, now: datetime) -> None:
+    entitlement = session.get_one(Entitlement, entitlement_id, with_for_update=True)
+    entitlement.state = EntitlementState.ENDED
+    waiting = (col(Grant.entitlement_id) == entitlement_id) & col(Grant.state).in_(ON_OFFER)
+    session.exec(update(Grant).where(waiting).values(state=GrantState.VOID, ended_at=now, end_reason=ENDED_BY_STAFF))
+
+
+def register_gateway(
+    session: Session,
+    *,
+    actor: Principal,
+    slug: str,
+    gateway_name: str,
+    faskey: str,
+    level: int,
+    name: str,
+    site_name: str | None,
+    now: datetime,
+) -> Gateway:
+    """Register a router from the console. Raises Forbidden, BadGateway or GatewayExists."""
+    actor.require(Permission.GATEWAYS_EDIT)
+    gateway = add_gateway(
+        session, slug=slug, gateway_name=gateway_name, faskey=faskey, level=level, site_name=site_name, name=name or None, now=now
+    )
+    log.info("gateway.registered", gateway_id=gateway.id, staff_id=actor.id)
+    publish(session, "gateways", gateway.id)
+    return gateway
+
+
+def snippet_for(session: Session, *, actor: Principal, slug: str, public_url: str, reveal: bool) -> str:
+    """The router's configuration; its key is hidden unless `reveal`, which takes the right to edit. Raises Forbidden, GatewayNotFound."""
+    actor.require(Permission.GATEWAYS_EDIT if reveal else Permission.GATEWAYS_READ)
+    gateway = gateway_by_slug(session, slug)
+    text = router_snippet(gateway, public_url=public_url)
+    if reveal:
+        log.info("gateway.key_revealed", gateway_id=gateway.id, staff_id=actor.id)
+        return text
+    return text.replace(faskey_of(gateway), _HIDDEN)

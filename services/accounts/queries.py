@@ -1,0 +1,65 @@
+"""Long reads of customers for the console."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from services.accounts.customers import find_customer
+from services.accounts.errors import BadPhone, CustomerNotFound
+from services.accounts.models import Customer, Device
+from services.accounts.permissions import Permission, Principal
+from services.listing import Listing, Slice, count, fetch, pick
+
+_COUNTRY = "+220"
+_MIN_DIGITS = 3
+_SORTS: dict[str, Sequence[Any]] = {"newest": (col(Customer.id),)}
+
+
+def list_customers(session: Session, *, actor: Principal, search: str, part: Slice) -> Listing[Customer]:
+    """One page of customers; `search` is a whole phone number in either form, or how one begins. Raises Forbidden."""
+    actor.require(Permission.CUSTOMERS_READ)
+    conditions = [_found_by(session, search)] if search.strip() else []
+    found = fetch(session, pick(Customer).where(*conditions), part, sorts=_SORTS, default_sort="newest")
+    total, is_estimate = count(session, pick(Customer.id).where(*conditions), whole_table=None if conditions else "customer")
+    return Listing(tuple(row[0] for row in found), total, is_estimate)
+
+
+def _found_by(session: Session, text: str) -> sa.ColumnElement[bool]:
+    try:
+        customer = find_customer(session, phone=text)
+    except BadPhone:
+        customer = None
+    if customer is not None:
+        return col(Customer.id) == customer.id
+    digits = re.sub(r"\D", "", text)
+    if len(digits) < _MIN_DIGITS:
+        return sa.false()
+    is_international = text.strip().startswith(("+", "00")) or digits.startswith(_COUNTRY[1:])
+    start = f"+{digits.removeprefix('00')}" if is_international else f"{_COUNTRY}{digits.removeprefix('0')}"
+    return sa.or_(col(Customer.phone_e164).startswith(start), col(Customer.legacy_e164).startswith(start))
+
+
+@dataclass(frozen=True)
+class CustomerPage:
+    customer: Customer
+    devices: tuple[Device, ...]
+    first_seen_at: datetime
+
+
+def customer_page(session: Session, *, actor: Principal, customer_id: int) -> CustomerPage:
+    """Raises Forbidden or CustomerNotFound."""
+    actor.require(Permission.CUSTOMERS_READ)
+    customer = session.get(Customer, customer_id)
+    if customer is None:
+        raise CustomerNotFound("There is no customer under that number.")
+    devices = session.exec(
+        select(Device).where(Device.customer_id == customer_id).order_by(col(Device.last_seen_at).desc()).limit(20)
+    ).all()
+    return CustomerPage(customer, tuple(devices), customer.created_at)

@@ -1,0 +1,250 @@
+"""Long reads of payments for the console: the list, one payment with everything that happened to it, and today's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from services.access.models import Entitlement, Gateway
+from services.accounts.customers import find_customer
+from services.accounts.errors import BadPhone
+from services.accounts.models import Customer
+from services.accounts.permissions import Permission, Principal
+from services.listing import Listing, Slice, count, fetch, pick
+from services.packages.models import Package, PackageVersion
+from services.payments.errors import PaymentNotFound
+from services.payments.models import (
+    TO_BE_SERVED,
+    Checkout,
+    OutboundCallRecord,
+    Payment,
+    PaymentEvent,
+    PaymentStatus,
+    Refund,
+)
+from services.vouchers.models import Voucher
+
+_LATE_AFTER = timedelta(minutes=5)
+# A payment is paid within hours of its creation, so the index on creation finds what was paid since a given moment.
+_LONGEST_CHECKOUT = timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class PaymentFilter:
+    """`search` is a receipt code or a phone number in either form; dates are days, `until` exclusive."""
+
+    status: PaymentStatus | None = None
+    package_id: str | None = None
+    search: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    customer_id: int | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return self == PaymentFilter()
+
+
+@dataclass(frozen=True)
+class PaymentRow:
+    id: int
+    reference: str
+    status: PaymentStatus
+    status_since: datetime
+    reason: str | None
+    amount_bututs: int
+    masked_phone: str
+    package_name: str
+    gateway_name: str | None
+    created_at: datetime
+
+
+_COLUMNS = (
+    Payment.id,
+    Payment.reference,
+    Payment.status,
+    Payment.status_since,
+    Payment.reason,
+    Payment.amount_bututs,
+    Customer,
+    PackageVersion.name,
+    Gateway.name,
+    Payment.created_at,
+)
+_SORTS: dict[str, Sequence[Any]] = {
+    "created": (col(Payment.created_at), col(Payment.id)),
+    "since": (col(Payment.status_since), col(Payment.id)),
+}
+
+
+def _rows_query() -> sa.Select[Any]:
+    return (
+        pick(*_COLUMNS)
+        .select_from(Payment)
+        .join(Customer, col(Customer.id) == Payment.customer_id)
+        .join(PackageVersion, col(PackageVersion.id) == Payment.package_version_id)
+        .outerjoin(Gateway, col(Gateway.id) == Payment.gateway_id)
+    )
+
+
+def _row(found: Any) -> PaymentRow:
+    identity, reference, status, since, reason, amount, customer, package, gateway, created_at = found
+    return PaymentRow(identity, reference, status, since, reason, amount, customer.masked_phone, package, gateway, created_at)
+
+
+def list_payments(session: Session, *, actor: Principal, wanted: PaymentFilter, part: Slice) -> Listing[PaymentRow]:
+    """One page of payments. Raises Forbidden."""
+    actor.require(Permission.PAYMENTS_READ)
+    conditions = _conditions(session, wanted)
+    # By status the index on (status, since) is the one that finds few rows among millions, so that order is offered with it only.
+    sorts = _SORTS if wanted.status else {"created": _SORTS["created"]}
+    found = fetch(session, _rows_query().where(*conditions), part, sorts=sorts, default_sort="created")
+    total, is_estimate = count(session, pick(Payment.id).where(*conditions), whole_table="payment" if wanted.is_empty else None)
+    return Listing(tuple(_row(row) for row in found), total, is_estimate)
+
+
+def _conditions(session: Session, wanted: PaymentFilter) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.status:
+        conditions.append(col(Payment.status) == wanted.status)
+    if wanted.customer_id is not None:
+        conditions.append(col(Payment.customer_id) == wanted.customer_id)
+    if wanted.package_id:
+        versions = select(PackageVersion.id).join(Package).where(Package.public_id == wanted.package_id)
+        conditions.append(col(Payment.package_version_id).in_(versions))
+    if wanted.since:
+        conditions.append(col(Payment.created_at) >= wanted.since)
+    if wanted.until:
+        conditions.append(col(Payment.created_at) < wanted.until)
+    if wanted.search.strip():
+        conditions.append(_found_by(session, wanted.search))
+    return conditions
+
+
+def _found_by(session: Session, text: str) -> sa.ColumnElement[bool]:
+    by_code = col(Payment.reference) == text.strip().upper()
+    try:
+        customer = find_customer(session, phone=text)
+    except BadPhone:
+        return by_code
+    return sa.or_(by_code, col(Payment.customer_id) == (customer.id if customer else None))
+
+
+@dataclass(frozen=True)
+class TimelineEntry:
+    """A ledger event (`event` set) or an outside call (`call` set), in the order in which they happened."""
+
+    at: datetime
+    event: PaymentEvent | None = None
+    call: OutboundCallRecord | None = None
+
+
+@dataclass(frozen=True)
+class PaymentPage:
+    """Everything about one payment. `balance_bututs` is the ledger's sum: the money we hold for it."""
+
+    payment: Payment
+    customer: Customer
+    package: PackageVersion
+    gateway: Gateway | None
+    voucher: Voucher | None
+    entitlement: Entitlement | None
+    checkouts: tuple[Checkout, ...]
+    refunds: tuple[Refund, ...]
+    timeline: tuple[TimelineEntry, ...]
+    balance_bututs: int
+
+
+def payment_page(session: Session, *, actor: Principal, reference: str) -> PaymentPage:
+    """Raises Forbidden or PaymentNotFound."""
+    actor.require(Permission.PAYMENTS_READ)
+    payment = session.exec(select(Payment).where(Payment.reference == reference.upper())).one_or_none()
+    if payment is None:
+        raise PaymentNotFound("There is no payment with that receipt code.")
+    own = payment.id
+    events = session.exec(select(PaymentEvent).where(PaymentEvent.payment_id == own).order_by(col(PaymentEvent.sequence))).all()
+    return PaymentPage(
+        payment=payment,
+        customer=session.get_one(Customer, payment.customer_id),
+        package=session.get_one(PackageVersion, payment.package_version_id),
+        gateway=session.get(Gateway, payment.gateway_id) if payment.gateway_id else None,
+        voucher=session.exec(select(Voucher).where(Voucher.payment_id == own)).one_or_none(),
+        entitlement=session.exec(select(Entitlement).where(Entitlement.payment_id == own)).one_or_none(),
+        checkouts=tuple(session.exec(select(Checkout).where(Checkout.payment_id == own).order_by(col(Checkout.id))).all()),
+        refunds=tuple(session.exec(select(Refund).where(Refund.payment_id == own).order_by(col(Refund.id))).all()),
+        timeline=_timeline(session, own, events),
+        balance_bututs=sum(event.amount_bututs for event in events),
+    )
+
+
+def _timeline(session: Session, payment_id: int | None, events: Sequence[PaymentEvent]) -> tuple[TimelineEntry, ...]:
+    calls = session.exec(
+        select(OutboundCallRecord).where(OutboundCallRecord.payment_id == payment_id).order_by(col(OutboundCallRecord.id))
+    ).all()
+    # A call is placed at its start: what it brought about is recorded after its answer.
+    merged = [TimelineEntry(event.at, event=event) for event in events] + [TimelineEntry(call.started_at, call=call) for call in calls]
+    return tuple(sorted(merged, key=lambda entry: (entry.at, entry.event.sequence if entry.event else 0)))
+
+
+@dataclass(frozen=True)
+class Today:
+    """The day's numbers in UTC, which is local time in The Gambia. `per_hour_bututs` has one sum for each of the 24 hours."""
+
+    taken_bututs: int
+    paid_count: int
+    taken_before_bututs: int
+    by_status: dict[PaymentStatus, int]
+    per_hour_bututs: tuple[int, ...]
+    last: tuple[PaymentRow, ...]
+    attention: tuple[PaymentRow, ...]
+    attention_count: int
+
+
+def today(session: Session, *, actor: Principal, now: datetime) -> Today:
+    """Raises Forbidden. `taken_before_bututs` is yesterday's sum up to the same time of day."""
+    actor.require(Permission.DASHBOARD_READ)
+    start = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    per_hour = _taken_per_hour(session, start)
+    by_status = session.execute(
+        pick(Payment.status, sa.func.count()).where(col(Payment.created_at) >= start).group_by(col(Payment.status))
+    ).all()
+    last = session.execute(_rows_query().order_by(*(column.desc() for column in _SORTS["created"])).limit(8)).all()
+    needs_a_person = _needs_a_person(now)
+    attention = session.execute(_rows_query().where(needs_a_person).order_by(col(Payment.status_since)).limit(8)).all()
+    return Today(
+        taken_bututs=sum(taken for taken, _ in per_hour.values()),
+        paid_count=sum(times for _, times in per_hour.values()),
+        taken_before_bututs=_taken_between(session, start - timedelta(days=1), now - timedelta(days=1)),
+        by_status={row[0]: row[1] for row in by_status},
+        per_hour_bututs=tuple(per_hour.get(hour, (0, 0))[0] for hour in range(24)),
+        last=tuple(_row(row) for row in last),
+        attention=tuple(_row(row) for row in attention),
+        attention_count=count(session, pick(Payment.id).where(needs_a_person))[0],
+    )
+
+
+def _needs_a_person(now: datetime) -> sa.ColumnElement[bool]:
+    late = sa.and_(col(Payment.status).in_(TO_BE_SERVED), col(Payment.status_since) < now - _LATE_AFTER)
+    return sa.or_(col(Payment.status) == PaymentStatus.ATTENTION, late)
+
+
+def _paid_since(start: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(col(Payment.created_at) >= start - _LONGEST_CHECKOUT, col(Payment.paid_at) >= start)
+
+
+def _taken_per_hour(session: Session, start: datetime) -> dict[int, tuple[int, int]]:
+    hour = sa.cast(sa.extract("hour", col(Payment.paid_at).op("AT TIME ZONE")("UTC")), sa.Integer)
+    found = session.execute(
+        pick(hour, sa.func.sum(Payment.amount_bututs), sa.func.count()).where(_paid_since(start)).group_by(sa.text("1"))
+    ).all()
+    return {int(at): (int(taken), int(times)) for at, taken, times in found}
+
+
+def _taken_between(session: Session, start: datetime, end: datetime) -> int:
+    taken = session.execute(pick(sa.func.sum(Payment.amount_bututs)).where(_paid_since(start), col(Payment.paid_at) < end)).scalar_one()
+    return int(taken or 0)

@@ -1,0 +1,167 @@
+"""Real servers for every test: PostgreSQL and Valkey of our own, started once a test process; the sandbox where the wire matters."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from sqlmodel import Session
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+SECRET = "test-secret-test-secret-test-secret-test"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """PostgreSQL and Valkey with this release's tables; the process's settings point at them."""
+    from app import db, keys, migrate, redis
+    from app.embedded import EmbeddedPostgres, EmbeddedValkey
+    from app.settings import get_settings
+    from services.integrations import clients
+
+    directory = tmp_path_factory.mktemp("servers")
+    postgres, valkey = EmbeddedPostgres(directory / "pg", durable=False), EmbeddedValkey(directory / "valkey")
+    os.environ.update(
+        INET_ENV="demo",
+        INET_DATABASE_URL=postgres.start(),
+        INET_REDIS_URL=valkey.start(),
+        INET_SECRET_KEY=SECRET,
+        INET_DATA_DIR=str(directory / "data"),
+        INET_WAVE_API_KEY="sandbox-wave-key",
+        INET_WAVE_WEBHOOK_SECRET="sandbox-wave-webhook-secret",
+        INET_PORTABILLING_USER="inet",
+        INET_PORTABILLING_PASSWORD="sandbox-portabilling",
+        # Nothing listens there: a test that needs the outside asks for the `sandbox` fixture.
+        INET_WAVE_BASE_URL="http://127.0.0.1:9",
+        INET_PORTABILLING_URL="http://127.0.0.1:9",
+    )
+    get_settings.cache_clear()
+    clients.close()
+    keys.forget()
+    migrate.upgrade()
+    yield
+    db.dispose()
+    redis.forget()
+    valkey.stop()
+    postgres.stop()
+
+
+@pytest.fixture
+def session(servers: None) -> Iterator[Session]:
+    """A database session whose every change, also that of code under test in this thread, is rolled back."""
+    from app import db
+
+    with db.engine().connect() as connection:
+        outer = connection.begin()
+        db.use_bind(connection)
+        with Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint") as opened:
+            yield opened
+        db.use_bind(None)
+        outer.rollback()
+
+
+@pytest.fixture
+def database(servers: None) -> Iterator[sa.Engine]:
+    """A database whose transactions really commit, for threads and processes; empty before and after."""
+    from app import db
+    from app.redis import client
+
+    _empty(db.engine())
+    client().flushall()
+    yield db.engine()
+    _empty(db.engine())
+
+
+def _empty(engine: sa.Engine) -> None:
+    from app.tables import metadata
+
+    names = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+
+
+@dataclass
+class Sandbox:
+    """The running sandbox, with its control addresses."""
+
+    url: str
+    http: httpx.Client
+
+    def state(self) -> dict[str, Any]:
+        return dict(self.http.get("/_control/state").raise_for_status().json())
+
+    def pay(self, reference: str, outcome: str = "succeed", **more: Any) -> None:
+        self.http.post("/_control/wave/pay", json={"client_reference": reference, "outcome": outcome, **more}).raise_for_status()
+
+    def fault(self, service: str, **faults: Any) -> None:
+        self.http.post("/_control/faults", json={"service": service, **faults}).raise_for_status()
+
+    def reset(self) -> None:
+        self.http.post("/_control/reset").raise_for_status()
+
+
+@pytest.fixture(scope="session")
+def sandbox_process(servers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """The sandbox as a process of its own, without routers that poll."""
+    port = free_port()
+    environment = os.environ | {"INET_SANDBOX_ROUTER_COUNT": "0", "INET_PUBLIC_URL": "http://127.0.0.1:9"}
+    directory = tmp_path_factory.mktemp("sandbox")
+    command = [sys.executable, "-m", "app.cli", "sandbox", "--port", str(port), "--data-dir", str(directory)]
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, cwd=Path(__file__).parent.parent, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{url}/_control/state", process)
+        with httpx.Client(base_url=url, timeout=10) as http:
+            yield Sandbox(url, http)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the process ended with {process.returncode}")
+        try:
+            if httpx.get(url, timeout=1).status_code == 200:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.05)
+    raise RuntimeError(f"{url} did not answer")
+
+
+@pytest.fixture
+def sandbox(sandbox_process: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """The outside services, fresh, with this process's clients pointing at them."""
+    from app.settings import get_settings
+    from services.integrations import clients
+
+    sandbox_process.reset()
+    monkeypatch.setenv("INET_WAVE_BASE_URL", sandbox_process.url)
+    monkeypatch.setenv("INET_PORTABILLING_URL", sandbox_process.url)
+    monkeypatch.setenv("INET_SMS_URL", sandbox_process.url.replace("//", "//inet:sandbox@") + "/version1/messaging")
+    get_settings.cache_clear()
+    clients.close()
+    yield sandbox_process
+    clients.close()
+    monkeypatch.undo()
+    get_settings.cache_clear()

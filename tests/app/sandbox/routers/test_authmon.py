@@ -50,6 +50,11 @@ def test_zero_minutes_are_a_day_and_a_missing_custom_is_na() -> None:
     assert read.terms == Terms(1440, 0, 0, 0, 0, "bmE=")
 
 
+def test_numbers_are_read_as_the_daemon_reads_them() -> None:
+    (read,) = read_view_answer(f"* {RHID}%20{'9' * 30}%205x%20x%20-1%20%d9%a3", 4).entries
+    assert read.terms == Terms(2**31 - 1, 5, 0, 0, 0, "bmE=")
+
+
 @pytest.mark.parametrize("custom", ["x;touch", "a,b", "$(id)", "`id`", "a'b", 'a"b', "a|b", "a&b", "é", "a\nb"])
 def test_a_list_with_a_byte_outside_the_whitelist_is_noted(custom: str) -> None:
     assert read_view_answer("* " + quote(f"{RHID} 60 0 0 0 0 {custom}", safe=""), 4).violation == "bytes"

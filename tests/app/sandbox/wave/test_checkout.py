@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
+from pathlib import Path
+
 import pytest
 
-from ..harness import CREATE, WAVE_KEY, PortalStub, SandboxClient
+from ..harness import CREATE, WAVE_KEY, PortalStub, SandboxClient, make_config, running_sandbox
 
 Sandbox = SandboxClient
 
@@ -175,3 +180,14 @@ def test_transactions_come_in_pages_with_net_amounts(sandbox: Sandbox) -> None:
     assert [(item["amount"], item["fee"]) for item in items] == [("24", "1"), ("0.00", "0.50"), ("148.25", "2"), ("9", "1")]
     assert items[-1]["transaction_type"] == "merchant_payment"
     assert sandbox.get("/v1/transactions", params={"date": "2001-01-01"}, headers=WAVE_KEY).json()["items"] == []
+
+
+def test_a_key_with_request_signing_takes_signed_requests_only(tmp_path: Path) -> None:
+    with running_sandbox(make_config(tmp_path, router_count=0, wave_signing_secret="aks")) as sandbox:
+        body, t = json.dumps(CREATE).encode(), "1700000000"
+        good = hmac.new(b"aks", t.encode() + body, hashlib.sha256).hexdigest()
+        answers = [
+            sandbox.post("/v1/checkout/sessions", content=body, headers=WAVE_KEY | extra).status_code
+            for extra in ({}, {"Wave-Signature": f"t={t},v1={good[::-1]}"}, {"Wave-Signature": f"t={t},v1={good}"})
+        ]
+    assert answers == [401, 401, 200]

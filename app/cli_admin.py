@@ -152,7 +152,7 @@ def gateway_add(
 def known_failure(error: Exception) -> str | None:
     """The one sentence for a failure that a person can act on; None for a fault of ours, which deserves its traceback."""
     kinds = {kind.__module__ + "." + kind.__qualname__ for kind in type(error).__mro__}
-    if kinds & {"app.errors.DomainError", "app.settings.SettingsError", "app.children.StartRefused"}:
+    if kinds & {"app.errors.DomainError", "app.settings.SettingsError", "app.children.StartRefused", "app.sandbox.main.SandboxStartError"}:
         return str(error)
     if "sqlalchemy.exc.OperationalError" in kinds:
         return "PostgreSQL does not answer; see that it runs and that INET_DATABASE_URL is right (`inet doctor` tells more)."

@@ -55,6 +55,9 @@ class Edge:
 
         async def stamped(message: Message) -> None:
             nonlocal status
+            if received > MAX_BODY_BYTES and status in (0, 413):
+                status = 413  # whatever the route made of its cut-off body, the reason is this
+                return
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], (_HEADER, correlation_id.encode())]
@@ -63,9 +66,10 @@ class Edge:
         try:
             await self.app(scope, counted, stamped)
         except BodyTooLarge:
-            if status == 0:
-                await _refuse_large(scope, send, correlation_id)
+            status = status or 413
         finally:
+            if status == 413 and received > MAX_BODY_BYTES:
+                await _refuse_large(scope, send, correlation_id)
             took_ms = int((time.perf_counter() - started) * 1000)
             if status >= 500 or took_ms > _QUIET_MS:
                 log.warning("request.slow_or_failed", path=scope["path"], method=scope["method"], status=status, duration_ms=took_ms)

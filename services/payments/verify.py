@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
-from app.clock import Clock, isoformat
+from app.clock import Clock
 from app.db import Begin
 from services.access.entitlements import AccessView, entitlement_of_payment, view_access
 from services.integrations.clients import Outside

@@ -92,7 +92,7 @@ def transaction() -> Iterator[Session]:
     with Session(bind, expire_on_commit=False, join_transaction_mode="create_savepoint") as session:
         with session.begin():
             yield session
-        for call in session.info.pop("after_commit", []):
+        for call in session.info.pop("after_commit", {}).values():
             _run_deferred(call)
 
 
@@ -104,10 +104,11 @@ def _run_deferred(call: Callable[[], object]) -> None:
         log.warning("after_commit.failed", exc_info=True)
 
 
-def after_commit(session: Session, call: Callable[[], object]) -> None:
-    """Run `call` once the transaction stands, in order; never if it is rolled back."""
+def after_commit(session: Session, call: Callable[[], object], *, key: str | None = None) -> None:
+    """Run `call` once the transaction stands, in order; never if it is rolled back. News with the same `key` is told once."""
     # Not SQLAlchemy's after_commit event: that one also fires when a savepoint is released.
-    session.info.setdefault("after_commit", []).append(call)
+    deferred: dict[object, Callable[[], object]] = session.info.setdefault("after_commit", {})
+    deferred.setdefault(key or object(), call)
 
 
 async def in_transaction(service: Callable[Concatenate[Session, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -13,4 +13,5 @@ CHANNEL = "inet:events"
 
 def publish(session: Session, topic: str, row_id: int | None) -> None:
     """Tell `topic`'s listeners that a row changed, once the transaction stands."""
-    after_commit(session, lambda: redis.client().publish(CHANNEL, orjson.dumps({"topic": topic, "id": row_id})))
+    news = orjson.dumps({"topic": topic, "id": row_id})
+    after_commit(session, lambda: redis.client().publish(CHANNEL, news), key=f"publish:{topic}:{row_id}")

@@ -58,8 +58,8 @@ def fetch(
 
 
 def count(session: Session, query: sa.Select[Any], *, whole_table: str | None = None) -> tuple[int, bool]:
-    """How many rows `query` has, and whether that is an estimate. `whole_table` names the table when nothing is filtered."""
-    bounded = query.with_only_columns(sa.literal(1)).order_by(None).limit(COUNT_CAP + 1).subquery()
+    """How many rows `query` (of one column) has, and whether that is an estimate. `whole_table` names the table if nothing is filtered."""
+    bounded = query.order_by(None).limit(COUNT_CAP + 1).subquery()
     counted = session.execute(sa.select(sa.func.count()).select_from(bounded)).scalar_one()
     if counted <= COUNT_CAP:
         return counted, False

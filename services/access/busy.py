@@ -34,7 +34,7 @@ def mark_busy(session: Session, slug: str) -> None:
         pipeline.sadd(BUSY, slug)
         pipeline.execute()
 
-    after_commit(session, ring)
+    after_commit(session, ring, key=f"busy:{slug}")
 
 
 def version(slug: str) -> bytes | None:

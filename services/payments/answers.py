@@ -16,4 +16,4 @@ def key(public_id: str) -> str:
 def forget(session: Session, payment: Payment) -> None:
     """Drop the kept answer once the change stands. A lost drop costs at most the answer's few seconds of life."""
     public_id = payment.public_id
-    after_commit(session, lambda: redis.client().delete(key(public_id)))
+    after_commit(session, lambda: redis.client().delete(key(public_id)), key=key(public_id))

@@ -39,7 +39,6 @@ def record(
             at=now,
         )
     )
-    session.flush()
     answers.forget(session, payment)
     publish(session, "payments", payment.id)
 

@@ -50,12 +50,12 @@ def engine() -> sa.Engine:
 
 
 def make_engine(url: str) -> sa.Engine:
-    # The pool with its overflow is at least as large as anyio's 40 threads, so a thread never waits for a connection.
+    # The pool with its overflow is at least as large as all threads that query (40 of anyio's, 40 for outside calls), so none waits.
     made = sa.create_engine(
         url,
         pool_size=10,
-        max_overflow=40,
-        pool_pre_ping=False,
+        max_overflow=75,
+        pool_pre_ping=True,
         pool_recycle=1800,
         connect_args={"connect_timeout": 3, "application_name": "inet", "options": "-c timezone=UTC -c statement_timeout=30000"},
     )

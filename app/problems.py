@@ -9,6 +9,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from app import correlation
@@ -72,6 +73,18 @@ async def render_http_error(request: Request, error: Exception) -> JSONResponse:
     return problem(request, status=error.status_code, code=code, title=title, detail=str(error.detail), headers=headers)
 
 
+async def render_database_away(request: Request, error: Exception) -> JSONResponse:
+    log.warning("database.away", error=type(error).__name__)
+    return problem(
+        request,
+        status=503,
+        code="database_away",
+        title="The database is not answering",
+        detail="Try again in a few seconds. What was answered before stands; nothing of it is lost.",
+        headers={"Retry-After": "3"},
+    )
+
+
 async def render_unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("request.failed", exc_info=error, path=request.url.path)
     return problem(
@@ -87,4 +100,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DomainError, render_domain_error)
     app.add_exception_handler(RequestValidationError, render_validation_error)
     app.add_exception_handler(HTTPException, render_http_error)
+    app.add_exception_handler(OperationalError, render_database_away)
     app.add_exception_handler(Exception, render_unexpected)

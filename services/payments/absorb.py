@@ -32,7 +32,8 @@ def absorb(session: Session, payment: Payment, found: WaveSession, *, now: datet
             created_at=now,
         )
         session.add(checkout)
-    elif checkout.payment_id != payment.id:
+    elif checkout.payment_id != payment.id or checkout.transaction_id is not None:
+        # Somebody else's, or paid already: older news of it changes nothing.
         return
     previous_error = checkout.last_error_code
     checkout.checkout_status, checkout.payment_status = found.checkout_status, found.payment_status
@@ -50,8 +51,6 @@ def absorb(session: Session, payment: Payment, found: WaveSession, *, now: datet
 
 
 def _take_money(session: Session, payment: Payment, checkout: Checkout, found: WaveSession, *, now: datetime) -> None:
-    if checkout.is_winner or checkout.transaction_id is not None:
-        return
     if (found.amount_bututs, found.currency, found.client_reference) != (payment.amount_bututs, payment.currency, payment.reference):
         to_attention(session, payment, "Wave reports another sum, currency or reference than was asked for.", now=now)
         return

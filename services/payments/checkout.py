@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
@@ -25,6 +25,8 @@ from services.payments.ledger import record
 from services.payments.models import Checkout, EventKind, Payment, PaymentStatus
 from services.payments.process import advance
 from services.vouchers.codes import new_reference
+
+_OWN_TRY = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,8 @@ def save(session: Session, order: Order, *, now: datetime) -> int:
         device_id=device.id if device else None,
         idempotency_mac=key,
         request_digest=order.digest(),
-        next_attempt_at=now,
+        # Who saves it also opens it; only if they die in between does the sweep.
+        next_attempt_at=now + _OWN_TRY,
         created_at=now,
     )
     try:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from sqlalchemy.exc import DataError
 
 from app.access import public
 from app.clock import utc_now
 from app.db import in_transaction, transaction
 from app.errors import InvalidInput
+from app.failpoints import boundary
 from app.outbound import run_outbound
 from portal.visitor import DEVICE_HEADER, visitor
 from services.access import entry
@@ -31,6 +33,14 @@ _Context = Annotated[str | None, Field(max_length=1000)]
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
+
+    @field_validator("*")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        # PostgreSQL takes no NUL, and no person types one.
+        if isinstance(value, str) and "\x00" in value:
+            raise ValueError("contains a character that is not text")
+        return value
 
 
 @router.get("/portal/packages")
@@ -96,8 +106,9 @@ async def wave_webhook(request: Request) -> Response:
             authorization=request.headers.get("authorization"),
             now=utc_now(),
         )
-    except ValueError:
+    except (ValueError, DataError):  # JSON that PostgreSQL cannot hold is no event of Wave's either
         raise InvalidInput("The webhook's body is not an event.") from None
+    boundary("webhook.stored")
     return Response(status_code=200)
 
 

@@ -6,6 +6,7 @@ The kept answer dies with any change of the payment, and by itself after seconds
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from typing import Any, cast
 
@@ -26,13 +27,13 @@ from services.payments.errors import PaymentNotFound
 
 ACCESS = PublicGate(reason="who holds the unguessable payment id may know what became of it")
 _KEEP_SECONDS = 2
-_MAX_ID = 64
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 async def wave_verify(request: Request) -> Response:
     """The truth about one payment, and about the access it bought."""
     payment_id = request.query_params.get("payment_id", "")
-    if not 0 < len(payment_id) <= _MAX_ID:
+    if not _ID.fullmatch(payment_id):
         raise PaymentNotFound
     try:
         kept = await _kept(payment_id)

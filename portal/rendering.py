@@ -12,9 +12,10 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import segno
@@ -22,13 +23,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app.clock import isoformat
+from portal.visitor import DEVICE_HEADER
 
 _HERE = Path(__file__).parent
 DEFAULT_LANGUAGE = "en"
-DEVICE_HEADER = "X-Device-Token"
 _LOCAL_TIME = ZoneInfo("Africa/Banjul")
-_NARROW = "\u00a0"
+_NBSP = "\u00a0"
 
 # No form posts to Wave (its page is a link), so `form-action` needs no host of theirs.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -51,6 +51,9 @@ _PAGE_HEADERS = {
     "Vary": "Accept-Encoding, X-Portal",
 }
 
+# What most pages do not have: `live` is for portal.js (where to ask, and what is shown now), `refresh` for browsers without it.
+_UNLESS_TOLD: dict[str, Any] = {"context_token": "", "is_stale": False, "problem": None, "live": {}, "refresh": None}
+
 Texts = dict[str, Any]
 
 
@@ -64,7 +67,7 @@ def texts(language: str = DEFAULT_LANGUAGE) -> Texts:
 def dalasi(bututs: int) -> str:
     """`D 25`, and `D 25.50` where bututs are left over."""
     whole, rest = divmod(bututs, 100)
-    return f"D{_NARROW}{whole:,}" + (f".{rest:02}" if rest else "")
+    return f"D{_NBSP}{whole:,}" + (f".{rest:02}" if rest else "")
 
 
 def in_words(seconds: int, units: Texts) -> str:
@@ -73,7 +76,7 @@ def in_words(seconds: int, units: Texts) -> str:
     parts = [("day", days), ("hour", rest // 3600), ("minute", rest % 3600 // 60)]
     while parts and parts[0][1] == 0:
         parts.pop(0)
-    said = [f"{n}{_NARROW}{units[name][n != 1]}" for name, n in parts[:2] if n]
+    said = [f"{n}{_NBSP}{units[name][n != 1]}" for name, n in parts[:2] if n]
     return " ".join(said) or str(units["under_a_minute"])
 
 
@@ -83,22 +86,29 @@ def data_size(quantity: int | None, units: Texts) -> str:
         return str(units["unlimited"])
     size, name = (1 << 30, "GB") if quantity >= 1 << 30 else (1 << 20, "MB")
     tenths = quantity * 10 // size
-    return f"{tenths // 10}.{tenths % 10}{_NARROW}{name}" if tenths % 10 and tenths < 100 else f"{tenths // 10}{_NARROW}{name}"
+    return f"{tenths // 10}.{tenths % 10}{_NBSP}{name}" if tenths % 10 and tenths < 100 else f"{tenths // 10}{_NBSP}{name}"
 
 
 def speed(kbps: int) -> str:
-    return f"{kbps}{_NARROW}kbit/s" if kbps < 1000 else f"{kbps / 1000:g}{_NARROW}Mbit/s"
+    """`512 kbit/s`, `4 Mbit/s`: rates are sold in round numbers of either kind, 4096 as well as 4000."""
+    return f"{kbps}{_NBSP}kbit/s" if kbps < 1000 else f"{round(kbps / (1000 if kbps % 1024 else 1024), 1):g}{_NBSP}Mbit/s"
 
 
 def clock_time(at: datetime, now: datetime) -> str:
     """`18:40` today, `24 Nov 18:40` on another day, in The Gambia's time."""
     local = at.astimezone(_LOCAL_TIME)
     is_today = local.date() == now.astimezone(_LOCAL_TIME).date()
-    return f"{local:%H:%M}" if is_today else f"{local.day}{_NARROW}{local:%b %H:%M}"
+    return f"{local:%H:%M}" if is_today else f"{local.day}{_NBSP}{local:%b %H:%M}"
 
 
 def counted(n: int, forms: list[str]) -> str:
     return forms[n != 1].format(n=n)
+
+
+def link(path: str, *, context_token: str, **query: str) -> str:
+    """An address of ours that carries on which client of which hotspot asks: nothing else remembers it."""
+    query |= {"c": context_token} if context_token else {}
+    return f"{path}?{urlencode(query)}" if query else path
 
 
 def qr_code(url: str) -> str:
@@ -153,9 +163,7 @@ def _templates() -> Environment:
     made = Environment(
         loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    made.filters.update(
-        dalasi=dalasi, in_words=in_words, data_size=data_size, speed=speed, clock_time=clock_time, counted=counted, isoformat=isoformat
-    )
+    made.filters.update(dalasi=dalasi, in_words=in_words, data_size=data_size, speed=speed, clock_time=clock_time, counted=counted)
     made.globals.update(asset=lambda name: _assets()[name].url, qr_code=qr_code)
     return made
 
@@ -167,12 +175,9 @@ def is_fragment(request: Request) -> bool:
 
 def page(request: Request, template: str, *, status: int = 200, headers: dict[str, str] | None = None, **values: Any) -> Response:
     """Render a page with everything its template names, plus the texts as `t`."""
-    body = (
-        _templates()
-        .get_template(f"{template}.html")
-        .render(t=texts(), is_fragment=is_fragment(request), **({"context_token": "", "problem": None, "refresh": None} | values))
-        .encode()
-    )
+    told = {"t": texts(), "is_fragment": is_fragment(request), **_UNLESS_TOLD, **values}
+    told["link"] = partial(link, context_token=str(told["context_token"]))
+    body = _templates().get_template(f"{template}.html").render(told).encode()
     sent = {**_PAGE_HEADERS, **(headers or {}), "Content-Type": "text/html; charset=utf-8"}
     return _packed(request, body, gzip.compress(body, 6, mtime=0), status, sent)
 

@@ -51,7 +51,7 @@ async def fas(request: Request) -> Response:
         return await _router_call(slug, form, request.headers.get("user-agent", ""))
     identity = await _identity(slug)
     if form.get("status") == "authenticated" or "status=authenticated" in glued:
-        return await online_already(request, identity)
+        return await online_already(request)
     if identity is None or "fas" not in form:
         return unreadable_entry(request)
     return await captive_client(request, identity, form)

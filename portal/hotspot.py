@@ -1,0 +1,57 @@
+"""A customer sent by a router: who they are is read from the redirect, and they get the portal's first page (opennds.md §3)."""
+
+from __future__ import annotations
+
+import anyio.to_thread
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.clock import utc_now
+from app.db import transaction
+from app.errors import DomainError
+from portal.pages import start_page
+from portal.rendering import texts
+from portal.visits import Visit, error_page
+from services.access import entry
+from services.access.context import HotspotContext
+from services.access.gateways import RouterIdentity
+from services.integrations import opennds
+
+log = structlog.get_logger(__name__)
+
+
+async def captive_client(request: Request, identity: RouterIdentity, query: dict[str, str]) -> Response:
+    """The redirect of a client that is not online. What does not prove to come from this router is a 403, never an error of ours."""
+    try:
+        redirect = opennds.decode_redirect(query, level=identity.level, faskey=identity.faskey, gateway_name=identity.gateway_name)
+    except opennds.ForgedRedirect:
+        log.info("redirect.refused", gateway_id=identity.id)
+        return unreadable_entry(request)
+    context = HotspotContext(identity.id, redirect.hid, redirect.client_mac, redirect.trusted_mac, utc_now())
+    return await anyio.to_thread.run_sync(_first_page, request, context)
+
+
+def _first_page(request: Request, context: HotspotContext) -> Response:
+    _welcome_back(context)
+    return start_page(request, context, context.at)
+
+
+def _welcome_back(context: HotspotContext) -> None:
+    # Time left is let in without a click; a refusal (all places held) is the page's to explain.
+    try:
+        with transaction() as session:
+            entry.welcome_back(session, context, None, now=context.at)
+    except DomainError as refusal:
+        log.info("returning.refused", gateway_id=context.gateway_id, code=refusal.code)
+
+
+def unreadable_entry(request: Request) -> Response:
+    """An entry that is old, altered or of another router: the way on is to join the Wi-Fi anew."""
+    return error_page(request, "unreadable_entry", status=403)
+
+
+async def online_already(request: Request) -> Response:
+    """`status=authenticated`: the router says that this client is online; it names nobody, so nothing is recorded."""
+    said = texts()["access"]
+    return Visit(request, None, utc_now()).page("error", heading=said["online"], text=said["online_text"])

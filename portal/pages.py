@@ -1,0 +1,284 @@
+"""What a phone at a hotspot loads: plain pages and forms that work without JavaScript, cookies or storage (opennds.md §7).
+
+Which client of which hotspot asks travels in the address (`?c=`) and in a hidden field of every form. A GET changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Form, Path, Query, Request, Response
+from sqlmodel import Session
+
+from app.access import public
+from app.db import transaction
+from app.errors import DomainError
+from app.outbound import run_outbound
+from portal import rendering
+from portal.api import buy_for
+from portal.pay_page import pay_page
+from portal.visits import Linked, LongText, PageRoute, Posted, Problem, Text, Visit, error_page, problem_of
+from services.access.context import HotspotContext
+from services.access.entitlements import AccessView, usable_for_client, view_access
+from services.access.entry import Entry, welcome_back
+from services.access.errors import NoTimeLeft
+from services.access.models import Entitlement
+from services.accounts.customers import device_from_token, token_for
+from services.packages.service import offer_to_buy, offers, terms_of
+from services.payments.checkout import payment_by_public_id
+from services.payments.find import find_by_receipt, payment_of_client, public_id_of, send_receipt_codes
+from services.payments.models import TO_BE_SERVED, PaymentStatus
+from services.tickets.service import report_problem
+from services.vouchers.service import enter_code, find_by_code
+
+_PUBLIC = [public("a customer at a hotspot has no account; what is private is proved by an unguessable id, a code or a phone")]
+router = APIRouter(route_class=PageRoute, default_response_class=Response, include_in_schema=False, dependencies=_PUBLIC)
+fallback = APIRouter(route_class=PageRoute, default_response_class=Response, include_in_schema=False, dependencies=_PUBLIC)
+"""Whatever else is asked for under `/portal/`: to be included after everything that lives there."""
+
+PaymentId = Annotated[str, Path(max_length=64, pattern=r"^[\w-]+$")]
+_TICKET = re.compile(r"T-[0-9A-Z]{7}")
+_REFRESH_SECONDS = 4
+_UNDER_WAY = (PaymentStatus.CREATED, PaymentStatus.CHECKOUT_OPEN, PaymentStatus.ATTENTION, *TO_BE_SERVED)
+
+
+@dataclass(frozen=True)
+class _Own:
+    """The time that this client has."""
+
+    access: AccessView
+    package_name: str
+
+
+def _own(session: Session, entitlement: Entitlement, *, now: datetime) -> _Own:
+    return _Own(view_access(session, entitlement, now=now), terms_of(session, entitlement.package_version_id).name)
+
+
+def _own_of_client(session: Session, visit: Visit) -> _Own | None:
+    device = device_from_token(session, visit.device_token)
+    entitlement = usable_for_client(session, visit.context, device, now=visit.now)
+    return _own(session, entitlement, now=visit.now) if entitlement else None
+
+
+def _live(visit: Visit, path: str, own: _Own | None) -> dict[str, Any]:
+    """What portal.js needs: to wait until the router answers, or to bring back a phone that this page did not recognise."""
+    here = visit.link(path)
+    if own is None:
+        return {"self": here, "session": rendering.link("/api/portal/session", context_token="", **_context_query(visit))}
+    is_waiting = own.access.state in ("connecting", "unconfirmed")
+    # The page itself is asked for, not the JSON: asking that one lets the client in anew each time.
+    return {"self": here, "poll": here if is_waiting else None, "state": own.access.state}
+
+
+def _context_query(visit: Visit) -> dict[str, str]:
+    return {"context": visit.token} if visit.token else {}
+
+
+def _refresh(own: _Own | None) -> int | None:
+    return _REFRESH_SECONDS if own is not None and own.access.state == "connecting" else None
+
+
+def start_page(request: Request, context: HotspotContext | None, now: datetime) -> Response:
+    """The price list, or what the client has already; blocking. Also what a hotspot's redirect is answered with."""
+    return _start(Visit(request, context, now, context.token() if context else ""))
+
+
+def _start(visit: Visit) -> Response:
+    with transaction() as session:
+        device = device_from_token(session, visit.device_token)
+        own = _own_of_client(session, visit)
+        payment = payment_of_client(session, visit.context, device, now=visit.now)
+        price_list = offers(session)
+    payment_id = payment.public_id if payment and payment.status in _UNDER_WAY else None
+    live = _live(visit, "/portal/", own)
+    return visit.page("start", own=own, payment_id=payment_id, offers=price_list, live=live, refresh=_refresh(own))
+
+
+@router.get("/")
+@router.get("/portal")
+@router.get("/portal/")
+def start(visit: Linked) -> Response:
+    return _start(visit)
+
+
+@router.get("/portal/session")
+def session_page(visit: Linked) -> Response:
+    with transaction() as session:
+        own = _own_of_client(session, visit)
+    return visit.page("session", own=own, live=_live(visit, "/portal/session", own), refresh=_refresh(own))
+
+
+@router.post("/portal/session")
+def connect(visit: Posted) -> Response:
+    """ "Connect now": let a client with time left in again."""
+    try:
+        with transaction() as session:
+            device = device_from_token(session, visit.device_token)
+            back = welcome_back(session, _context(visit), device, now=visit.now)
+        if back is None:
+            raise NoTimeLeft
+    except DomainError as error:
+        return _form(visit, "session", problem_of(error), own=None)
+    return visit.go("/portal/session", device_token=_token(back))
+
+
+def _context(visit: Visit) -> HotspotContext | None:
+    """Raises StaleContext."""
+    return visit.context if visit.context_token else None
+
+
+def _token(entry: Entry) -> str | None:
+    return token_for(entry.device.id) if entry.device is not None and entry.device.id is not None else None
+
+
+@router.get("/portal/buy/{package_id}")
+def buy_form(visit: Linked, package_id: str) -> Response:
+    return _buy_page(visit, package_id)
+
+
+def _buy_page(visit: Visit, package_id: str, *, phone: str = "", problem: Problem | None = None) -> Response:
+    with transaction() as session:
+        offer = offer_to_buy(session, package_id)
+    # The key makes a double tap or a reload the same purchase.
+    return _form(visit, "buy", problem, offer=offer, key=secrets.token_urlsafe(16), phone_value=phone)
+
+
+def _form(visit: Visit, template: str, problem: Problem | None, **values: Any) -> Response:
+    if problem is None:
+        return visit.page(template, **values)
+    return visit.page(template, problem=problem, status=problem.status, headers=problem.headers, **values)
+
+
+@router.post("/portal/buy/{package_id}")
+async def buy(visit: Posted, package_id: str, phone: Text = "", key: Text = "") -> Response:
+    try:
+        # Another number or hotspot with the same form (the way back, and a correction) is another purchase.
+        own_key = "\n".join((key, package_id, phone, visit.token)) if key else None
+        opened, token = await run_outbound(buy_for, package_id, phone, visit.context_token, visit.device_token, own_key)
+    except DomainError as error:
+        problem = problem_of(error, fields=("phone",))
+        return await anyio.to_thread.run_sync(lambda: _buy_page(visit, package_id, phone=phone, problem=problem))
+    return visit.go(f"/portal/pay/{opened.payment_id}", device_token=token)
+
+
+@router.get("/portal/pay/{payment_id}")
+async def pay(visit: Linked, payment_id: PaymentId) -> Response:
+    return await run_outbound(pay_page, visit, payment_id)
+
+
+@router.get("/portal/voucher")
+def voucher_form(visit: Linked) -> Response:
+    return visit.page("voucher", code_value="")
+
+
+@router.get("/portal/v/{code}")
+def voucher_link(visit: Linked, code: Annotated[str, Path(max_length=64)]) -> Response:
+    """The QR code on a voucher: filled in, and spent only by the button."""
+    return visit.page("voucher", code_value=code.upper())
+
+
+@router.post("/portal/voucher")
+def enter_voucher(visit: Posted, code: Text = "") -> Response:
+    try:
+        with transaction() as session:
+            device = device_from_token(session, visit.device_token)
+            entry = enter_code(session, code=code, context=_context(visit), device=device, now=visit.now)
+            own = _own(session, entry.entitlement, now=visit.now)
+    except DomainError as error:
+        return _form(visit, "voucher", problem_of(error, fields=("code",)), code_value=code)
+    if visit.context is None:
+        return visit.page("kept", own=own)
+    return visit.go("/portal/session", device_token=_token(entry))
+
+
+@router.get("/portal/find")
+def find_form(visit: Linked) -> Response:
+    return visit.page("find", phone_value="")
+
+
+@router.post("/portal/find")
+def find(visit: Posted, kind: Text = "receipt", phone: Text = "", reference: Text = "", code: Text = "") -> Response:
+    try:
+        if kind == "voucher":
+            return _find_by_code(visit, code)
+        with transaction() as session:
+            device = device_from_token(session, visit.device_token)
+            found = find_by_receipt(session, phone=phone, reference=reference, context=_context(visit), device=device, now=visit.now)
+    except DomainError as error:
+        return _form(visit, "find", problem_of(error, fields=("phone", "reference", "code")), phone_value=phone)
+    token = token_for(found.device.id) if found.device is not None and found.device.id is not None else None
+    return visit.go(f"/portal/pay/{found.payment_id}", device_token=token)
+
+
+def _find_by_code(visit: Visit, code: str) -> Response:
+    with transaction() as session:
+        device = device_from_token(session, visit.device_token)
+        entry = find_by_code(session, code=code, context=_context(visit), device=device, now=visit.now)
+        own = _own(session, entry.entitlement, now=visit.now)
+        payment_id = public_id_of(session, entry.entitlement.payment_id)
+    if payment_id is not None:
+        return visit.go(f"/portal/pay/{payment_id}", device_token=_token(entry))
+    if visit.context is None:
+        return visit.page("kept", own=own)
+    return visit.go("/portal/session", device_token=_token(entry))
+
+
+@router.post("/portal/find/send-code")
+def send_code(visit: Posted, phone: Text = "") -> Response:
+    try:
+        with transaction() as session:
+            send_receipt_codes(session, phone=phone, now=visit.now)
+    except DomainError as error:
+        return _form(visit, "find", problem_of(error, prefix="send-", fields=("phone",)), phone_value=phone)
+    return visit.page("sent")
+
+
+@router.get("/portal/help")
+def help_form(visit: Linked, p: Annotated[str, Query(max_length=64)] = "", ticket: str = "") -> Response:
+    if _TICKET.fullmatch(ticket):
+        return visit.page("thanks", ticket=ticket)
+    return _help_page(visit, payment_id=p.replace("\x00", ""))
+
+
+def _help_page(visit: Visit, *, payment_id: str, body: str = "", phone: str = "", problem: Problem | None = None) -> Response:
+    reference = ""
+    if payment_id:
+        with transaction() as session:
+            reference = payment_by_public_id(session, payment_id).reference
+    values = {"payment_id": payment_id, "reference": reference, "body_value": body, "phone_value": phone}
+    return _form(visit, "help", problem, **values)
+
+
+@router.post("/portal/help")
+def report(
+    visit: Posted, body: LongText = "", phone: Text = "", payment_id: Annotated[str, Form(max_length=64, pattern=r"^[\w-]*$")] = ""
+) -> Response:
+    try:
+        with transaction() as session:
+            device = device_from_token(session, visit.device_token)
+            payment = (
+                payment_by_public_id(session, payment_id)
+                if payment_id
+                else payment_of_client(session, visit.context, device, now=visit.now)
+            )
+            ticket = report_problem(session, body=body, phone=phone or None, context=visit.context, payment=payment, now=visit.now)
+    except DomainError as error:
+        problem = problem_of(error, fields=("body", "phone"))
+        return _help_page(visit, payment_id=payment_id, body=body, phone=phone, problem=problem)
+    return visit.go("/portal/help", ticket=ticket.reference)
+
+
+@router.get("/portal/static/{name}")
+def static_file(request: Request, name: str) -> Response:
+    found = rendering.asset_response(request, name)
+    return found if found is not None else error_page(request, "not_found", status=404)
+
+
+@fallback.get("/portal/{path:path}")
+def not_found(request: Request) -> Response:
+    return error_page(request, "not_found", status=404)

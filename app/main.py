@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,6 +36,8 @@ def compose(app: FastAPI, faces: Sequence[Face]) -> FastAPI:
     app.include_router(operations.router)
     if "api" in faces:
         app.include_router(authmon.router)
+    if "portal" in faces:
+        app.include_router(portal_pages.fallback)
     return app
 
 
@@ -57,6 +60,8 @@ class _Split:
 
 def console_app(faces: Sequence[Face]) -> FastAPI:
     """NiceGUI's own application, which is a FastAPI instance, with every router included."""
+    # Read by NiceGUI when it is imported: it would else keep browsers' storage in the folder it was started from.
+    os.environ.setdefault("NICEGUI_STORAGE_PATH", str(get_settings().data_dir.resolve() / "console"))
     from nicegui import app
 
     import pages

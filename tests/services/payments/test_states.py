@@ -96,7 +96,7 @@ def _check(session: Session, payment: Payment) -> None:
     session.flush()
     paid_sessions = session.exec(
         select(func.count()).select_from(Checkout).where(Checkout.payment_id == payment.id, Checkout.transaction_id != None)
-    ).one()  # noqa: E711
+    ).one()
     winners = session.exec(select(func.count()).select_from(Checkout).where(Checkout.payment_id == payment.id, Checkout.is_winner)).one()
     refunds = session.exec(select(func.count()).select_from(Refund).where(Refund.payment_id == payment.id)).one()
     events = session.exec(select(PaymentEvent).where(PaymentEvent.payment_id == payment.id)).all()

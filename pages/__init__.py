@@ -1,0 +1,30 @@
+"""The staff console. Importing this package does nothing; `register` puts its pages on NiceGUI's application."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+_MODULES = (
+    "login",
+    "dashboard",
+    "payments",
+    "payment",
+    "vouchers",
+    "voucher",
+    "packages",
+    "customers",
+    "sessions",
+    "gateways",
+    "gateway",
+    "tickets",
+)
+
+
+def register() -> None:
+    """Import every page module, whose `@console_page` declares its pages, and put them on NiceGUI's application with their assets."""
+    from pages import frame, shell
+
+    for module in _MODULES:
+        import_module(f"pages.{module}")
+    shell.serve_pages()
+    frame.serve_assets()

@@ -1,0 +1,355 @@
+"""The one table of the console: paged, sorted and filtered by the server, its state in the address, cards on a phone.
+
+A page hands in how its rows are loaded. The address always names what is shown, so a reload, a bookmark and the browser's way back
+show the same again, and live news change the rows in place without moving anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Literal
+
+from nicegui import events, ui
+
+from app.clock import isoformat, utc_now
+from pages.components import words
+from pages.components.states import empty_state
+from pages.components.words import Tone
+from pages.shell import current_staff, query_address, silent_on_refusal, toast_on_refusal
+from services.accounts.permissions import Principal
+from services.listing import COUNT_CAP, Listing, Slice
+
+PAGE_SIZES = (25, 50, 100)
+Kind = Literal["text", "link", "money", "chip", "time", "left", "code", "action"]
+Cell = str | dict[str, str] | None
+
+# One template for every list: which cell is drawn how is told by its column's kind.
+_BODY = """
+<q-tr :props="props" :class="props.row.href ? 'opens' : ''">
+  <q-td v-for="col in props.cols" :key="col.name" :props="props" :data-label="col.label"
+        :class="['cell-' + col.kind, 'phone-' + col.phone, col.value ? '' : 'is-nothing']">
+    <span class="key">{{ col.label }}</span>
+    <span v-if="!col.value" class="faint">–</span>
+    <a v-else-if="col.kind === 'link'" class="open" :href="props.row.href">{{ col.value }}</a>
+    <span v-else-if="col.kind === 'chip'" :class="'chip tone-' + col.value.tone">{{ col.value.text }}</span>
+    <time v-else-if="(col.kind === 'time' || col.kind === 'left') && col.value.at" :datetime="col.value.at" :data-at="col.value.at"
+          :data-mode="col.kind === 'left' ? 'left' : 'relative'" :title="col.value.exact">{{ col.value.text }}</time>
+    <q-btn v-else-if="col.kind === 'action'" outline no-caps size="12px" color="link" :label="col.value"
+           @click.stop="() => $parent.$emit('act', props.row.id)" />
+    <span v-else-if="col.kind === 'money'" class="money">{{ col.value }}</span>
+    <span v-else-if="col.kind === 'code'" class="mono">{{ col.value }}</span>
+    <span v-else class="clamp" :title="col.value">{{ col.value }}</span>
+  </q-td>
+</q-tr>
+"""
+
+
+@dataclass(frozen=True)
+class Column:
+    """`phone` says where the cell stands on a card: as its title, in its corner, as a line, or nowhere."""
+
+    name: str
+    label: str
+    kind: Kind = "text"
+    sortable: bool = False
+    phone: Literal["title", "corner", "line", "hide"] = "line"
+
+    def as_quasar(self) -> dict[str, Any]:
+        align = "right" if self.kind in ("money", "action") else "left"
+        return {
+            "name": self.name,
+            "label": self.label,
+            "field": self.name,
+            "sortable": self.sortable,
+            "align": align,
+            "kind": self.kind,
+            "phone": self.phone,
+        }
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A filter with a menu: value to words."""
+
+    name: str
+    label: str
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Day:
+    """A filter that takes a date."""
+
+    name: str
+    label: str
+
+
+Filter = Choice | Day
+
+
+@dataclass(frozen=True)
+class ListState:
+    """What a list shows, as its address says it."""
+
+    search: str = ""
+    filters: Mapping[str, str] = field(default_factory=dict)
+    page: int = 1
+    per_page: int = PAGE_SIZES[0]
+    sort: str = ""
+    descending: bool = True
+
+    @property
+    def part(self) -> Slice:
+        return Slice(offset=(self.page - 1) * self.per_page, limit=self.per_page, sort=self.sort, descending=self.descending)
+
+    def day(self, name: str, *, after: bool = False) -> datetime | None:
+        """The chosen date's first moment, or with `after` the next day's, in Banjul's time, which is UTC."""
+        chosen = _read_day(self.filters.get(name, ""))
+        return datetime(chosen.year, chosen.month, chosen.day, tzinfo=UTC) + timedelta(days=int(after)) if chosen else None
+
+    def as_query(self, default: ListState) -> dict[str, str]:
+        """Only what differs from the list's default, so that the plain address stays plain."""
+        query = {"q": self.search, **self.filters}
+        if self.page != 1:
+            query["page"] = str(self.page)
+        if self.per_page != default.per_page:
+            query["rows"] = str(self.per_page)
+        if (self.sort, self.descending) != (default.sort, default.descending):
+            query["sort"] = ("-" if self.descending else "") + self.sort
+        return {name: value for name, value in query.items() if value and default.filters.get(name) != value}
+
+
+def read_state(query: Mapping[str, str], default: ListState, filters: Sequence[Filter], sorts: Sequence[str]) -> ListState:
+    """What an address asks for. What it says wrong is left out: an old bookmark should still open the list."""
+    sort = query.get("sort", "")
+    name = sort.removeprefix("-")
+    chosen = dict(default.filters)
+    for one in filters:
+        value = query.get(one.name, "")
+        if value and (value in one.options if isinstance(one, Choice) else _read_day(value)):
+            chosen[one.name] = value
+    return replace(
+        default,
+        search=query.get("q", "")[:100],
+        filters=chosen,
+        page=_read_number(query.get("page", ""), 1, COUNT_CAP),
+        per_page=per_page
+        if (per_page := _read_number(query.get("rows", ""), PAGE_SIZES[0], PAGE_SIZES[-1])) in PAGE_SIZES
+        else PAGE_SIZES[0],
+        sort=name if name in sorts else default.sort,
+        descending=sort.startswith("-") if name in sorts else default.descending,
+    )
+
+
+def _read_number(text: str, otherwise: int, most: int) -> int:
+    return min(max(int(text), 1), most) if text.isdecimal() and len(text) < 9 else otherwise
+
+
+def _read_day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+Load = Callable[[Principal, ListState], Awaitable[Listing[dict[str, Any]]]]
+
+
+class ServerTable:
+    """Draws filters, table and pager; `load` answers the rows as cells by column name, each with `id` and, if it opens, `href`."""
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        marker: str,
+        columns: Sequence[Column],
+        load: Load,
+        default: ListState,
+        filters: Sequence[Filter] = (),
+        search: str = "",
+        empty: tuple[str, str] = ("Nothing here", ""),
+        on_act: Callable[[int], Awaitable[None]] | None = None,
+        in_address: bool = True,
+    ) -> None:
+        """`in_address` is False for a list that is only a part of its page."""
+        self._path, self._load, self._default, self._filters, self._empty = path, load, default, filters, empty
+        self._sorts = [column.name for column in columns if column.sortable]
+        self._in_address = in_address
+        query = ui.context.client.request.query_params if in_address else {}
+        self.state = read_state(query, default, filters, self._sorts)
+        self._total, self._turn = 0, 0
+        self._draw_filters(search)
+        with ui.element("div").classes("list").mark(marker):
+            self._table = ui.table(columns=[column.as_quasar() for column in columns], rows=[], row_key="id", pagination=self._pagination())
+            self._table.props("flat hide-pagination hide-no-data binary-state-sort column-sort-order=da :rows-per-page-options=[0]").mark(
+                f"{marker}-table"
+            )
+            self._table.add_slot("body", _BODY)
+            self._table.on("request", self._on_request, ["pagination"])
+            if on_act:
+                self._table.on("act", lambda event: on_act(int(event.args)))
+            self._nothing = ui.element("div").classes("w-full")
+            self._draw_pager(marker)
+
+    async def first(self) -> None:
+        """Load what the address asks for, before the page is sent. Raises what `load` raises."""
+        await self._fill(await current_staff())
+
+    async def refresh(self) -> None:
+        """Bring the rows up to date where they stand (live news)."""
+        with silent_on_refusal():
+            await self._fill(await current_staff())
+
+    async def reload(self) -> None:
+        """After an action of this person."""
+        with toast_on_refusal():
+            await self._fill(await current_staff())
+
+    async def _go(self, state: ListState) -> None:
+        self.state = state
+        self._table.props(add="loading")
+        try:
+            await self.reload()
+        finally:
+            self._table.props(remove="loading")
+        if self._in_address:
+            ui.navigate.history.replace(query_address(self._path, self.state.as_query(self._default)))
+
+    async def _fill(self, actor: Principal) -> None:
+        self._turn += 1
+        turn = self._turn
+        listing = await self._load(actor, self.state)
+        if turn != self._turn:
+            return  # a later question was asked meanwhile, and its answer is the one to show
+        last_page = max(1, -(-min(listing.total, COUNT_CAP) // self.state.per_page))
+        if not listing.rows and self.state.page > last_page:
+            self.state = replace(self.state, page=last_page)
+            await self._fill(actor)
+            return
+        self._show(listing)
+
+    def _show(self, listing: Listing[dict[str, Any]]) -> None:
+        self._total = listing.total
+        self._table.pagination = self._pagination()
+        self._table.rows = list(listing.rows)
+        self._nothing.clear()
+        if not listing.rows:
+            is_narrowed = self.state.search or self.state.filters != self._default.filters
+            title, text = ("Nothing matches", "Change or clear the search and the filters.") if is_narrowed else self._empty
+            with self._nothing:
+                empty_state(title, text)
+        first, last = (self.state.page - 1) * self.state.per_page + 1, (self.state.page - 1) * self.state.per_page + len(listing.rows)
+        self._shown.text = f"{first:,}–{last:,} of {_total_words(listing)}" if listing.rows else ""
+        self._before.set_enabled(self.state.page > 1)
+        self._after.set_enabled(last < min(listing.total, COUNT_CAP) and len(listing.rows) == self.state.per_page)
+        self._beyond.set_visibility(last >= COUNT_CAP)
+        # A part of a page that fits as a whole needs nothing to turn.
+        self._pager.set_visibility(self._in_address or listing.total > self.state.per_page)
+
+    def _pagination(self) -> dict[str, Any]:
+        return {
+            "page": self.state.page,
+            "rowsPerPage": self.state.per_page,
+            "sortBy": self.state.sort,
+            "descending": self.state.descending,
+            "rowsNumber": min(self._total, COUNT_CAP),  # switches Quasar to paging by the server
+        }
+
+    async def _on_request(self, event: events.GenericEventArguments) -> None:
+        wanted = event.args["pagination"]
+        sort, descending = wanted.get("sortBy"), bool(wanted.get("descending"))
+        if sort not in self._sorts:
+            sort, descending = self._default.sort, self._default.descending
+        page, per_page = wanted.get("page"), wanted.get("rowsPerPage")
+        changed = (sort, descending) != (self.state.sort, self.state.descending)
+        await self._go(
+            replace(
+                self.state,
+                sort=sort,
+                descending=descending,
+                page=1 if changed or not isinstance(page, int) else min(max(page, 1), COUNT_CAP),
+                per_page=per_page if per_page in PAGE_SIZES else self.state.per_page,
+            )
+        )
+
+    def _draw_filters(self, search: str) -> None:
+        if not search and not self._filters:
+            return
+        with ui.element("div").classes("filters").props('role=search aria-label="Filters"'):
+            if search:
+                field = ui.input(search, value=self.state.search, on_change=lambda event: self._search(event.value))
+                field.props("outlined dense clearable debounce=400 type=search maxlength=100 autocomplete=off").classes("search").mark(
+                    "search"
+                )
+                with field.add_slot("prepend"):
+                    ui.icon("search")
+            for one in self._filters:
+                self._draw_filter(one)
+
+    def _draw_filter(self, one: Filter) -> None:
+        value = self.state.filters.get(one.name)
+
+        async def choose(event: events.ValueChangeEventArguments[str | None]) -> None:
+            chosen = {name: kept for name, kept in self.state.filters.items() if name != one.name}
+            if event.value:
+                chosen[one.name] = event.value
+            elif one.name in self._default.filters:
+                chosen[one.name] = self._default.filters[one.name]
+            await self._go(replace(self.state, filters=chosen, page=1))
+
+        if isinstance(one, Choice):
+            is_fixed = one.name in self._default.filters
+            drawn: ui.element = ui.select(dict(one.options), label=one.label, value=value, on_change=choose, clearable=not is_fixed)
+            drawn.props("outlined dense options-dense")
+        else:
+            drawn = ui.input(one.label, value=value or "", on_change=choose).props("outlined dense type=date stack-label debounce=600")
+        drawn.mark(f"filter-{one.name}")
+
+    async def _search(self, text: str | None) -> None:
+        await self._go(replace(self.state, search=(text or "").strip()[:100], page=1))
+
+    def _draw_pager(self, marker: str) -> None:
+        with ui.element("div").classes("pager") as self._pager:
+            self._shown = ui.label().classes("shown").props("aria-live=polite").mark(f"{marker}-shown")
+            self._beyond = ui.label(f"Only the first {COUNT_CAP:,} can be paged through; narrow the list to see others.").classes("small")
+            self._beyond.set_visibility(False)
+            ui.element("div").classes("grow")
+            sizes = {size: f"{size} rows" for size in PAGE_SIZES}
+            rows = ui.select(
+                sizes, value=self.state.per_page, on_change=lambda event: self._go(replace(self.state, per_page=event.value, page=1))
+            )
+            rows.props('dense borderless options-dense aria-label="Rows on a page"').mark(f"{marker}-rows")
+            step = "flat round dense color=link"
+            self._before = ui.button(icon="chevron_left", on_click=lambda: self._turn_page(-1)).props(f'{step} aria-label="Previous page"')
+            self._before.mark(f"{marker}-before")
+            self._after = ui.button(icon="chevron_right", on_click=lambda: self._turn_page(1)).props(f'{step} aria-label="Next page"')
+            self._after.mark(f"{marker}-after")
+
+    async def _turn_page(self, by: int) -> None:
+        await self._go(replace(self.state, page=max(1, self.state.page + by)))
+
+
+def _total_words(listing: Listing[Any]) -> str:
+    if not listing.is_estimate:
+        return f"{listing.total:,}"
+    return f"more than {COUNT_CAP:,}" if listing.total <= COUNT_CAP else f"about {listing.total:,}"
+
+
+def time_cell(at: datetime | None, *, left: bool = False) -> Cell:
+    if at is None:
+        return None
+    now = utc_now()
+    text = words.time_left(at, now) if left else words.relative(at, now)
+    return {"at": isoformat(at) or "", "text": text, "exact": words.exact(at)}
+
+
+def chip_cell(text: str, tone: Tone) -> Cell:
+    return {"text": text, "tone": tone}
+
+
+def state_cell(state: Any) -> Cell:
+    found = words.words_of(state)
+    return chip_cell(found.text, found.tone)

@@ -1,0 +1,176 @@
+"""One table from every state to its words and the meaning of its colour, and how money, time, sizes and phones are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from services.access.models import EntitlementState, GrantState, SessionState
+from services.payments.models import PaymentStatus, RefundState
+from services.tickets.models import TicketState
+from services.vouchers.models import VoucherState
+
+Tone = Literal["good", "busy", "wait", "bad", "off"]
+"""good: as it should be. busy: going on by itself. wait: somebody or something is awaited. bad: a person must look. off: over."""
+
+
+@dataclass(frozen=True)
+class Words:
+    text: str
+    tone: Tone
+    explanation: str = ""
+
+
+P = PaymentStatus
+# By the kind of state first: states of two kinds may be spelled alike, and text enums of one spelling are equal.
+STATES: dict[type[StrEnum], dict[StrEnum, Words]] = {
+    PaymentStatus: {
+        P.CREATED: Words("Opening", "busy", "We are opening the payment at Wave. Nothing has been charged."),
+        P.CHECKOUT_OPEN: Words(
+            "At Wave", "busy", "The customer has the link and has not paid yet. We ask Wave by ourselves, and stop when it is over."
+        ),
+        P.PAID: Words("Paid", "wait", "Wave has the money. The voucher is being issued in PortaBilling; the customer waits."),
+        P.VOUCHER_ISSUED: Words("Voucher issued", "wait", "PortaBilling holds the voucher; the charge is being checked."),
+        P.CHARGED: Words("Charged", "wait", "Charged in PortaBilling; access is about to be granted."),
+        P.ACCESS_GRANTED: Words(
+            "Access granted", "good", "The time is the customer's. It starts when their router confirms that it let them in."
+        ),
+        P.SERVED: Words("Served", "good", "Paid, and online: the router confirmed it. Nothing is left to do."),
+        P.EXPIRED: Words("Not paid", "off", "The customer did not pay in time. If the money still comes, this payment goes on by itself."),
+        P.FAILED: Words("Failed", "off", "Wave did not take the payment. Nothing was charged."),
+        P.REFUNDING: Words("Refunding", "wait", "The money is on its way back through Wave."),
+        P.REFUNDED: Words("Refunded", "off", "The money went back to the customer."),
+        P.ATTENTION: Words(
+            "Needs a person", "bad", "This cannot go on by itself. Read the reason and the timeline, mend the cause, then retry."
+        ),
+    },
+    RefundState: {
+        RefundState.REQUESTED: Words("On its way", "wait"),
+        RefundState.REFUNDED: Words("Refunded", "off"),
+        RefundState.FAILED: Words("Refused by Wave", "bad"),
+    },
+    VoucherState: {
+        VoucherState.PENDING: Words("Being issued", "busy", "PortaBilling has not confirmed it yet; it can be used as soon as it has."),
+        VoucherState.ACTIVE: Words("Ready", "good", "It can be entered at any hotspot."),
+        VoucherState.USED: Words("Used", "off", "Its time was given to a customer."),
+        VoucherState.BLOCKED: Words("Blocked", "bad", "Staff blocked it; it cannot be entered until the block is lifted."),
+        VoucherState.EXPIRED: Words("Expired", "off", "It was not entered in time."),
+    },
+    EntitlementState: {
+        EntitlementState.READY: Words("Not started", "wait"),
+        EntitlementState.RUNNING: Words("Running", "good"),
+        EntitlementState.ENDED: Words("Used up", "off"),
+        EntitlementState.VOID: Words("Void", "off"),
+    },
+    GrantState: {
+        GrantState.QUEUED: Words("Waiting for the router", "busy"),
+        GrantState.OFFERED: Words("Offered to the router", "busy"),
+        GrantState.ACKED: Words("Let in", "good"),
+        GrantState.UNCONFIRMED: Words("Not confirmed", "wait"),
+        GrantState.ENDED: Words("Ended", "off"),
+        GrantState.VOID: Words("Void", "off"),
+    },
+    SessionState: {
+        SessionState.ACTIVE: Words("Online", "good"),
+        SessionState.UNCONFIRMED: Words("Probably online", "wait"),
+        SessionState.ENDED: Words("Ended", "off"),
+    },
+    TicketState: {
+        TicketState.NEW: Words("New", "wait"),
+        TicketState.CLOSED: Words("Closed", "off"),
+    },
+}
+OUTCOMES: dict[str, Words] = {
+    "ok": Words("answered", "good"),
+    "refused": Words("refused", "bad"),
+    "unknown": Words("answer lost", "wait"),
+    "unavailable": Words("not reachable", "bad"),
+}
+END_REASONS = {
+    "time_over": "Time over",
+    "router_restart": "Router restarted",
+    "ended_by_staff": "Ended by staff",
+    "device_swapped": "Moved to another device",
+    "never_fetched": "Router never asked",
+    "no_time_left": "No time left",
+    "client_deauth": "Customer logged out",
+    "timeout_deauth": "Time over",
+    "idle_deauth": "Left the hotspot",
+    "downquota_deauth": "Data used up",
+    "upquota_deauth": "Data used up",
+}
+
+
+def words_of(state: StrEnum) -> Words:
+    return STATES[type(state)][state]
+
+
+def end_reason(code: str | None) -> str:
+    return END_REASONS.get(code or "", (code or "").replace("_", " ").capitalize())
+
+
+def money(bututs: int) -> str:
+    """`D 25`, `D 1,250`, `D 2.50`; refunds carry a minus."""
+    sign, whole, rest = ("-" if bututs < 0 else ""), abs(bututs) // 100, abs(bututs) % 100
+    return f"{sign}D {whole:,}" + (f".{rest:02d}" if rest else "")
+
+
+def span(seconds: int) -> str:
+    """`45 s`, `25 min`, `1 h 5 min`, `3 d 4 h`: two units at most, because nobody plans by the third."""
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def _coarse(seconds: int) -> str:
+    if seconds < 3600:
+        return span(seconds - seconds % 60)
+    return f"{seconds // 3600} h" if seconds < 86400 else f"{seconds // 86400} d"
+
+
+def relative(at: datetime, now: datetime) -> str:
+    """`just now`, `5 min ago`, `in 2 h`; from a day on the date itself."""
+    seconds = round((now - at).total_seconds())
+    if abs(seconds) < 60:
+        return "just now" if seconds >= 0 else "in a moment"
+    if seconds < 0:
+        return f"in {_coarse(-seconds)}"
+    if seconds < 86400:
+        return f"{_coarse(seconds)} ago"
+    year = "" if at.year == now.year else f" {at.year}"
+    return f"{at.day} {at:%b}{year} {at:%H:%M}"
+
+
+def time_left(at: datetime, now: datetime) -> str:
+    return span(int((at - now).total_seconds())) if at > now else "over"
+
+
+def exact(at: datetime) -> str:
+    """For the hover. Banjul's clock is UTC all year."""
+    return f"{at:%A} {at.day} {at:%B %Y, %H:%M:%S} (Banjul)"
+
+
+def size(count: int | None) -> str:
+    if count is None:
+        return ""
+    value, unit = float(count), "B"
+    for unit in ("B", "KB", "MB", "GB", "TB"):
+        if value < 1024 or unit == "TB":
+            break
+        value /= 1024
+    return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
+
+
+def rate(kbps: int) -> str:
+    if kbps == 0:
+        return "as the router allows"
+    return f"{kbps / 1024:g} Mbit/s" if kbps >= 1024 and kbps % 1024 == 0 else f"{kbps:,} kbit/s"

@@ -1,0 +1,190 @@
+"""The only way to register console pages, who is asking on every action, and what a refusal looks like."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, get_type_hints
+from urllib.parse import quote, urlencode
+
+import structlog
+from fastapi import Depends
+from nicegui import app, ui
+from starlette.responses import RedirectResponse, Response
+
+from app import correlation
+from app.access import Gate, public
+from app.db import in_transaction
+from app.errors import DomainError, ErrorKind, Unauthenticated
+from pages import frame
+from pages.components.states import broken_state, not_allowed_state, refused_state
+from services.accounts.permissions import Permission, Principal
+from services.accounts.staff import log_out as end_staff_session
+from services.accounts.staff import principal_for_session
+
+LOGIN_PATH = "/console/login"
+HOME_PATH = "/console"
+TOKEN = "staff_session"  # noqa: S105 - the name it is stored under
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class ConsolePage:
+    """A registered page. `permission` is None only for a page that says in `public_because` why everybody may open it."""
+
+    path: str
+    title: str
+    permission: Permission | None
+    icon: str = ""
+    group: str = ""
+    in_navigation: bool = False
+    public_because: str | None = None
+
+
+PAGES: dict[str, ConsolePage] = {}
+"""Every console page by its path."""
+_ROUTES: dict[str, Callable[[], object]] = {}
+
+
+class PageGate(Gate):
+    async def __call__(self) -> None:
+        """Names the permission for the walk over all routes; the page itself asks, to answer in its own frame."""
+
+
+def console_page(
+    path: str, *, title: str, permission: Permission, icon: str = "", group: str = "", in_navigation: bool = False
+) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., Awaitable[Response | None]]]:
+    """Declare a page for staff who hold `permission`. The builder may take `actor: Principal` beside path and query parameters."""
+
+    def register(build: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[Response | None]]:
+        page = ConsolePage(path, title, permission, icon, group, in_navigation)
+        PAGES[path] = page
+
+        @wraps(build)
+        async def opened(**values: Any) -> Response | None:
+            return await _open(page, build, values)
+
+        _take_signature(opened, build)
+        gate = Depends(PageGate(permission=permission.value))
+        _ROUTES[path] = lambda: ui.page(path, title=f"{title} · INET", response_timeout=20, dependencies=[gate])(opened)
+        return opened
+
+    return register
+
+
+def public_page(path: str, *, title: str, because: str) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., Awaitable[None]]]:
+    """Declare a page that everybody may open, and say why."""
+
+    def register(build: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        PAGES[path] = ConsolePage(path, title, None, public_because=because)
+        _ROUTES[path] = lambda: ui.page(path, title=f"{title} · INET", dependencies=[public(because)])(build)
+        return build
+
+    return register
+
+
+def serve_pages() -> None:
+    """Put every page that was declared so far on NiceGUI's application."""
+    for serve in _ROUTES.values():
+        serve()
+
+
+def _take_signature(opened: Callable[..., Any], build: Callable[..., Any]) -> None:
+    """The web framework sees the builder's parameters, with real types, but for `actor`, which is not the browser's to send."""
+    hints = get_type_hints(build)
+    signature = inspect.signature(build)
+    parameters = [value.replace(annotation=hints[name]) for name, value in signature.parameters.items() if name != "actor"]
+    opened.__signature__ = signature.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
+    opened.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+
+
+async def _open(page: ConsolePage, build: Callable[..., Awaitable[None]], values: dict[str, Any]) -> Response | None:
+    try:
+        actor = await _find_staff()
+    except DomainError as refusal:
+        frame.draw_bare()
+        refused_state(refusal)
+        return None
+    if actor is None:
+        return RedirectResponse(login_address(_here()), status_code=303)
+    with frame.draw(page=page, pages=PAGES.values(), actor=actor, on_log_out=log_out):
+        if page.permission is None or not actor.may(page.permission):
+            not_allowed_state(actor)
+            return None
+        wanted = inspect.signature(build).parameters
+        try:
+            await build(**values, **({"actor": actor} if "actor" in wanted else {}))
+        except DomainError as refusal:
+            refused_state(refusal)
+        except Exception:
+            log.exception("console.page_failed", path=page.path)
+            broken_state(correlation.current())
+    return None
+
+
+def _here() -> str:
+    request = ui.context.client.request
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def login_address(back_to: str) -> str:
+    return f"{LOGIN_PATH}?next={quote(back_to)}" if back_to not in ("", HOME_PATH) else LOGIN_PATH
+
+
+def query_address(path: str, values: dict[str, str]) -> str:
+    return f"{path}?{urlencode(values)}" if values else path
+
+
+async def _find_staff() -> Principal | None:
+    return await in_transaction(principal_for_session, app.storage.user.get(TOKEN))
+
+
+async def current_staff() -> Principal:
+    """Who is acting now, with the rights of this moment: a websocket outlives a revoked role. Raises Unauthenticated."""
+    actor = await _find_staff()
+    if actor is None:
+        raise Unauthenticated("You have been logged out. Log in again.")
+    return actor
+
+
+async def log_out() -> None:
+    """End the staff session and forget its token in this browser."""
+    token = app.storage.user.pop(TOKEN, None)
+    if token:
+        with toast_on_refusal():
+            await in_transaction(lambda _: end_staff_session(token))
+    ui.navigate.to(LOGIN_PATH)
+
+
+@contextmanager
+def toast_on_refusal() -> Iterator[None]:
+    """Around every action: a refusal becomes a toast, anything unexpected a toast with the number under which it is logged."""
+    with correlation.correlated() as correlation_id:
+        try:
+            yield
+        except Unauthenticated:
+            ui.navigate.to(login_address(_here()))
+        except DomainError as refusal:
+            grave = refusal.kind in (ErrorKind.FORBIDDEN, ErrorKind.UNAVAILABLE)
+            ui.notify(refusal.text, type="negative" if grave else "warning", multi_line=True, timeout=7000)
+        except Exception:
+            log.exception("console.action_failed")
+            words = f"That did not work, and it is not your fault. Tell the administrator this number: {correlation_id}"
+            ui.notify(words, type="negative", multi_line=True, timeout=0, close_button="Close")
+
+
+@contextmanager
+def silent_on_refusal() -> Iterator[None]:
+    """Around a refresh that nobody asked for: it never disturbs, except to leave when the person was logged out."""
+    with correlation.correlated():
+        try:
+            yield
+        except Unauthenticated:
+            ui.navigate.to(login_address(_here()))
+        except DomainError as refusal:
+            log.info("console.refresh_refused", code=refusal.code)
+        except Exception:
+            log.warning("console.refresh_failed", exc_info=True)

@@ -1,0 +1,125 @@
+"""One voucher: its state here and in PortaBilling, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from nicegui import ui
+
+from app.clock import utc_now
+from app.db import in_transaction
+from pages.components import words
+from pages.components.dialogs import confirm, show_secret
+from pages.components.parts import Facts, action_button, chip, notice, page_header, panel
+from pages.components.timeline import Happening, timeline
+from pages.live import refresh_on
+from pages.shell import console_page, current_staff, silent_on_refusal, toast_on_refusal
+from services.accounts.permissions import Permission, Principal
+from services.vouchers.models import Voucher, VoucherState
+from services.vouchers.queries import VoucherPage, voucher_page
+from services.vouchers.service import reveal_code, set_blocked
+
+_BLOCKABLE = {VoucherState.PENDING, VoucherState.ACTIVE}
+
+
+@console_page("/console/vouchers/{voucher_id}", title="Voucher", permission=Permission.VOUCHERS_READ)
+async def voucher_page_(voucher_id: int, actor: Principal) -> None:
+    body = ui.element("div").classes("stack")
+
+    def draw(shown: VoucherPage, by: Principal) -> None:
+        body.clear()
+        with body:
+            _draw(shown, by, refresh)
+
+    async def refresh() -> None:
+        with silent_on_refusal():
+            by = await current_staff()
+            draw(await in_transaction(voucher_page, actor=by, voucher_id=voucher_id), by)
+
+    draw(await in_transaction(voucher_page, actor=actor, voucher_id=voucher_id), actor)
+    refresh_on(("vouchers", "payments"), refresh)
+
+
+def _draw(shown: VoucherPage, actor: Principal, refresh: object) -> None:
+    voucher = shown.voucher
+    assert voucher.id is not None
+    with page_header(f"Voucher No. {voucher.id}", back=("/console/vouchers", "Vouchers"), state=voucher.state):
+        if actor.may(Permission.VOUCHERS_REVEAL):
+            action_button("Show the code", partial(_reveal, voucher.id), icon="visibility").mark("reveal")
+        if actor.may(Permission.VOUCHERS_BLOCK) and voucher.state in _BLOCKABLE:
+            action_button("Block", partial(_block, voucher.id, True), icon="block", danger=True).mark("block")
+        if actor.may(Permission.VOUCHERS_BLOCK) and voucher.state is VoucherState.BLOCKED:
+            action_button("Lift the block", partial(_block, voucher.id, False), icon="lock_open").mark("unblock")
+    found = words.words_of(voucher.state)
+    notice(found.tone, "", title=found.explanation)
+    with ui.element("div").classes("columns wide-left"):
+        with panel("What happened"):
+            timeline(sorted(_history(shown), key=lambda one: one.at))
+        with ui.element("div").classes("stack"):
+            _facts(shown)
+            _billing(voucher)
+
+
+async def _reveal(voucher_id: int) -> None:
+    with toast_on_refusal():
+        code = await in_transaction(reveal_code, actor=await current_staff(), voucher_id=voucher_id)
+        show_secret("The voucher's code", "Whoever has it can use the time. Give it to its owner only.", code, marker="code")
+
+
+async def _block(voucher_id: int, blocked: bool) -> None:
+    with toast_on_refusal():
+        if blocked:
+            text = "Nobody can enter this voucher until the block is lifted. PortaBilling is told at once."
+            if await confirm("Block this voucher?", text, yes="Block", danger=True) is None:
+                return
+        await in_transaction(set_blocked, actor=await current_staff(), voucher_id=voucher_id, blocked=blocked, now=utc_now())
+        ui.notify("Blocked." if blocked else "The block is lifted.", type="positive")
+
+
+def _history(shown: VoucherPage) -> Iterator[Happening]:
+    voucher, entitlement = shown.voucher, shown.entitlement
+    origin = f"for payment {shown.reference}" if shown.reference else f"by {voucher.issued_by.removeprefix('staff:')}"
+    yield Happening(voucher.created_at, "Made", "busy", aside=origin, more=voucher.note or "")
+    if voucher.porta_issue_called_at:
+        yield Happening(voucher.porta_issue_called_at, "PortaBilling was asked to issue it", "busy", is_call=True)
+    if voucher.porta_issued_at:
+        yield Happening(voucher.porta_issued_at, "PortaBilling holds it", "good")
+    if voucher.used_at:
+        yield Happening(voucher.used_at, "Used: its time was given to a customer", "good")
+    if voucher.porta_blocked_at:
+        yield Happening(voucher.porta_blocked_at, "Blocked in PortaBilling", "busy", is_call=True)
+    if entitlement and entitlement.started_at:
+        yield Happening(entitlement.started_at, "The time began to run", "good")
+    if entitlement and entitlement.ends_at and entitlement.ends_at <= utc_now():
+        yield Happening(entitlement.ends_at, "The time was over", "off")
+
+
+def _facts(shown: VoucherPage) -> None:
+    voucher = shown.voucher
+    with panel("Facts"):
+        facts = Facts()
+        facts.add("Package", f"{shown.package.name} (version {shown.package.version})")
+        facts.add("Worth", words.money(shown.package.amount_bututs))
+        facts.add("Time", words.span(shown.package.duration_seconds))
+        if shown.customer:
+            facts.add_link("Customer", shown.customer.masked_phone, f"/console/customers/{shown.customer.id}")
+        if shown.reference:
+            facts.add_link("Payment", shown.reference, f"/console/payments/{shown.reference}")
+        facts.add_time("Use before", voucher.use_before)
+        if shown.entitlement:
+            with facts.row("Its time"):
+                chip(shown.entitlement.state)
+            facts.add("Left", words.span(shown.entitlement.seconds_left(now=utc_now())))
+
+
+def _billing(voucher: Voucher) -> None:
+    with panel("In PortaBilling"):
+        facts = Facts()
+        facts.add("Account", voucher.porta_account_id, mono=True)
+        facts.add_time("Issued", voucher.porta_issued_at, otherwise="not yet")
+        facts.add_time("Blocked", voucher.porta_blocked_at, otherwise="no")
+        if voucher.porta_next_attempt_at:
+            facts.add_time("Next try", voucher.porta_next_attempt_at)
+        if voucher.porta_error:
+            facts.add("Last trouble", voucher.porta_error)

@@ -1,0 +1,143 @@
+"""Logging in and out, and who is let in where."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from nicegui import app
+from nicegui.testing import User
+from sqlmodel import select
+
+from app.db import in_transaction, transaction
+from pages.login import _own_address
+from pages.shell import TOKEN, PageGate
+from services.access.models import Gateway
+from services.accounts.models import Role, Staff
+from services.accounts.permissions import ROLE_PERMISSIONS
+from services.payments.models import Payment
+from services.tickets.models import Ticket
+from services.vouchers.models import Voucher
+from tests.pages import builders
+from tests.pages.conftest import SignIn
+
+pytestmark = pytest.mark.usefixtures("shop")
+
+
+async def test_the_right_password_opens_the_dashboard(user: User, sign_in: SignIn) -> None:
+    await sign_in(Role.ROOT)
+    await user.should_see("Sales today")
+
+
+async def test_a_wrong_password_is_told_at_the_form_and_opens_nothing(user: User) -> None:
+    await user.open("/console/login")
+    user.find(marker="email").type(builders.email_of(Role.ROOT))
+    user.find(marker="password").type("not the password")
+    user.find(marker="log-in").click()
+    await user.should_see("E-mail or password is not right.", retries=100)
+    with user:
+        assert TOKEN not in app.storage.user
+
+
+async def test_the_demo_log_ins_fill_the_form(user: User) -> None:
+    await user.open("/console/login")
+    user.find("care@inet.demo · Customer Care").click()
+    assert next(iter(user.find(marker="email").elements)).value == "care@inet.demo"  # type: ignore[attr-defined]
+
+
+async def test_a_page_asks_for_the_log_in_first_and_comes_back_after_it(user: User) -> None:
+    await user.open("/console/payments?status=served")
+    await user.should_see(marker="log-in")
+    user.find(marker="email").type(builders.email_of(Role.ROOT))
+    user.find(marker="password").type(builders.PASSWORD)
+    user.find(marker="log-in").click()
+    await user.should_see("Every purchase by Wave", retries=100)
+
+
+async def test_logging_in_anew_gives_a_new_token_and_ends_the_old_session(user: User, sign_in: SignIn) -> None:
+    await sign_in(Role.ROOT)
+    with user:
+        first = app.storage.user[TOKEN]
+        app.storage.user["planted"] = "by somebody else"
+    await sign_in(Role.CUSTOMER_CARE)
+    with user:
+        assert app.storage.user[TOKEN] != first
+        assert "planted" not in app.storage.user
+
+
+async def test_logging_out_ends_the_session(user: User, sign_in: SignIn) -> None:
+    await sign_in(Role.ROOT)
+    user.find(marker="log-out").click()
+    await user.should_see(marker="log-in", retries=100)
+    await user.open("/console/payments")
+    await user.should_see(marker="log-in")
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://example.com", "//example.com", "/console//example.com", "/portal", "/consoles", "/console\\x"]
+)
+def test_the_way_back_after_a_log_in_never_leaves_the_console(elsewhere: str) -> None:
+    assert _own_address(elsewhere) == "/console"
+    assert _own_address("/console/payments?status=served") == "/console/payments?status=served"
+
+
+def _address(path: str) -> str:
+    """The page's address with a row of the shop in it."""
+    with transaction() as session:
+        names = {
+            "/console/payments/{reference}": session.exec(select(Payment.reference)).first(),
+            "/console/vouchers/{voucher_id}": session.exec(select(Voucher.id)).first(),
+            "/console/customers/{customer_id}": session.exec(select(Payment.customer_id)).first(),
+            "/console/gateways/{slug}": session.exec(select(Gateway.slug)).first(),
+            "/console/tickets/{reference}": session.exec(select(Ticket.reference)).first(),
+        }
+    return re.sub(r"\{\w+\}", str(names.get(path)), path)
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_a_role_opens_the_pages_of_its_permissions_and_no_other(user: User, sign_in: SignIn, role: Role) -> None:
+    from pages.shell import PAGES
+
+    await sign_in(role)
+    for page in PAGES.values():
+        if page.permission is None:
+            continue
+        await user.open(await in_transaction(lambda _, path=page.path: _address(path)))
+        if page.permission in ROLE_PERMISSIONS[role]:
+            await user.should_not_see(marker="not-allowed", retries=1)
+            await user.should_not_see(marker="refused", retries=1)
+            await user.should_not_see(marker="broken", retries=1)
+        else:
+            await user.should_see(marker="not-allowed")
+
+
+async def test_the_navigation_shows_only_what_the_role_may_open(user: User, sign_in: SignIn) -> None:
+    await sign_in(Role.FIELD_TECHNICIAN)
+    await user.should_see("Gateways")
+    await user.should_not_see("Vouchers", retries=1)
+
+
+async def test_every_console_page_is_registered_with_its_permission(user: User) -> None:
+    from nicegui import Client
+    from nicegui import app as served
+
+    from pages.shell import PAGES
+
+    assert set(Client.page_routes.values()) <= {*PAGES, "/"}
+    assert [page.path for page in PAGES.values() if page.permission is None] == ["/console/login"]
+    for route in served.routes:
+        path = getattr(route, "path", "")
+        if path in PAGES and PAGES[path].permission is not None:
+            gates = [needed.call for needed in route.dependant.dependencies]  # type: ignore[attr-defined]
+            assert any(type(gate).__name__ == PageGate.__name__ for gate in gates)
+
+
+async def test_a_disabled_person_is_out_at_the_next_page(user: User, sign_in: SignIn) -> None:
+    await sign_in(Role.ROOT)
+
+    def disable(session) -> None:  # type: ignore[no-untyped-def]
+        session.exec(select(Staff).where(Staff.role == Role.ROOT)).one().is_active = False
+
+    await in_transaction(disable)
+    await user.open("/console/payments")
+    await user.should_see(marker="log-in")

@@ -15,13 +15,14 @@ staff = typer.Typer(help="Staff accounts.", no_args_is_help=True)
 demo = typer.Typer(help="Demo data.", no_args_is_help=True)
 api_token = typer.Typer(help="Tokens for outside services.", no_args_is_help=True)
 gateway = typer.Typer(help="openNDS routers.", no_args_is_help=True)
+audit = typer.Typer(help="The audit of what staff and outside services did.", no_args_is_help=True)
 
 
 def register(cli: typer.Typer) -> None:
     """Hang the administration commands below `inet`."""
     cli.command()(migrate)
     cli.command()(doctor)
-    for name, group in (("staff", staff), ("demo", demo), ("api-token", api_token), ("gateway", gateway)):
+    for name, group in (("staff", staff), ("demo", demo), ("api-token", api_token), ("gateway", gateway), ("audit", audit)):
         cli.add_typer(group, name=name)
 
 
@@ -147,6 +148,22 @@ def gateway_add(
     with transaction() as session:
         made = add_gateway(session, slug=slug, gateway_name=name, faskey=faskey, level=level, site_name=site, now=utc_now())
         typer.echo(router_snippet(made, public_url=get_settings().public_url))
+
+
+@audit.command("verify")
+def audit_verify() -> None:
+    """Walk the audit's hash chain and compare it with the heads recorded outside; name the first edit, gap or cut."""
+    from app.db import transaction
+    from app.settings import get_settings
+    from services.audit.verify import HEADS_FILE, verify
+
+    _prepare("cli")
+    with transaction() as session:
+        verdict = verify(session, recorded_heads=get_settings().data_dir / HEADS_FILE)
+    if verdict.broken is not None:
+        typer.echo(f"BROKEN at row {verdict.broken.entry_id}: {verdict.broken.what}.", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"The audit holds: {verdict.rows} rows, {verdict.heads_compared} recorded heads agree.")
 
 
 def known_failure(error: Exception) -> str | None:

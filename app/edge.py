@@ -6,9 +6,10 @@ import time
 
 import orjson
 import structlog
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import correlation
+from app import correlation, origin, problems
 
 log = structlog.get_logger(__name__)
 MAX_BODY_BYTES = 256 * 1024
@@ -36,7 +37,8 @@ class Edge:
                 sent_id = value.decode("latin-1")
             elif name == b"content-length" and value.isdigit():
                 length = int(value)
-        with correlation.correlated(sent_id) as correlation_id:
+        client = scope.get("client")
+        with correlation.correlated(sent_id) as correlation_id, origin.coming_from(client[0] if client else ""):
             if length > MAX_BODY_BYTES:
                 await _refuse_large(scope, send, correlation_id)
                 return
@@ -67,12 +69,20 @@ class Edge:
             await self.app(scope, counted, stamped)
         except BodyTooLarge:
             status = status or 413
+        except ClientDisconnect:
+            log.info("request.client_left", route=problems.route_of(scope))
+        except Exception as error:
+            if status:
+                raise
+            # The framework's own net hangs outside of this layer, where the correlation ID is gone.
+            answer = await problems.render_unexpected(Request(scope), error)
+            await answer(scope, receive, stamped)
         finally:
             if status == 413 and received > MAX_BODY_BYTES:
                 await _refuse_large(scope, send, correlation_id)
             took_ms = int((time.perf_counter() - started) * 1000)
             if status >= 500 or took_ms > _QUIET_MS:
-                log.warning("request.slow_or_failed", path=scope["path"], method=scope["method"], status=status, duration_ms=took_ms)
+                log.warning("request.slow_or_failed", route=problems.route_of(scope), method=scope["method"], status=status, duration_ms=took_ms)
 
 
 async def _refuse_large(scope: Scope, send: Send, correlation_id: str) -> None:

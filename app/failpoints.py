@@ -1,8 +1,8 @@
 """Named step boundaries of the main job, where the fault drill lets a process die. Without INET_DRILL_KILL nothing happens here.
 
 `INET_DRILL_KILL=probability:seed:file` (demo only): at each boundary the process kills itself with that probability, after writing the
-boundary's name to the file, so that the drill can show that it died at every one of them. A boundary that is not in the file yet is ten
-times as likely, so that the seldom ones come to their turn too.
+boundary's name to the file, so that the drill can show that it died at every one of them. While there is no such file nobody dies. A
+boundary that is not in the file yet is ten times as likely, so that the seldom ones come to their turn too.
 """
 
 from __future__ import annotations
@@ -32,8 +32,13 @@ def boundary(name: str) -> None:
     if _armed is None:
         return
     probability, chance, file = _armed
-    is_new = name not in file.read_text().split()
-    if chance.random() < probability * (_NEW_IS_LIKELIER if is_new else 1):
-        with file.open("a") as lines:
-            lines.write(f"{name}\n")
-        os.kill(os.getpid(), signal.SIGKILL)
+    try:
+        deaths = file.open("r+")
+    except FileNotFoundError:
+        return
+    with deaths:
+        is_new = name not in deaths.read().split()
+        if chance.random() >= probability * (_NEW_IS_LIKELIER if is_new else 1):
+            return
+        deaths.write(f"{name}\n")
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from app import correlation
 from app.errors import DomainError, ErrorKind
@@ -27,6 +28,11 @@ HTTP_STATUS = {
     ErrorKind.TOO_MANY: 429,
     ErrorKind.UNAVAILABLE: 503,
 }
+
+
+def route_of(scope: Scope) -> str:
+    """The address's template for logs: the address itself may hold a voucher code or a payment id."""
+    return str(getattr(scope.get("route"), "path", "unknown"))
 
 
 def problem(
@@ -86,7 +92,7 @@ async def render_database_away(request: Request, error: Exception) -> JSONRespon
 
 
 async def render_unexpected(request: Request, error: Exception) -> JSONResponse:
-    log.error("request.failed", exc_info=error, path=request.url.path)
+    log.error("request.failed", exc_info=error, route=route_of(request.scope))
     return problem(
         request,
         status=500,

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     redis_url: str = ""
     public_url: str = "http://127.0.0.1:8080"
     secret_key: SecretStr = SecretStr("")
+    # Names of the keys that sign access tokens: the first signs, the others still open while their tokens live.
+    token_key_ids: str = "k1"  # noqa: S105 - names, not keys
     data_dir: Path = Path(".inet")
     roles: str = ",".join(ALL_FACES)
 

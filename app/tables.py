@@ -6,6 +6,7 @@ from sqlmodel import SQLModel
 
 import services.access.models
 import services.accounts.models
+import services.audit.models
 import services.network.models
 import services.notifications.models
 import services.packages.models

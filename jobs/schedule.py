@@ -26,5 +26,6 @@ PERIODIC = (
     Periodic("sweep-sessions", "jobs.access.sweep_sessions", 15, "default", "Sessions and entitlements whose time is over"),
     Periodic("sweep-messages", "jobs.notifications.sweep", 15, "default", "Texts that are due"),
     Periodic("keep-polls", "jobs.access.keep_polls", 15, "default", "Routers' last polls from Redis to PostgreSQL"),
+    Periodic("record-audit-head", "jobs.audit.record_head", 86400, "default", "The audit's newest hash, kept outside the database"),
     Periodic("expire-vouchers", "jobs.vouchers.expire", 300, "default", "Vouchers whose time to be used has passed"),
 )

@@ -17,6 +17,7 @@ _MODULES = (
     "gateways",
     "gateway",
     "tickets",
+    "audit",
 )
 
 

@@ -106,7 +106,7 @@ def _offers(grant: GrantRow) -> str:
 
 
 async def _settings(slug: str, actor: Principal) -> None:
-    hidden = await in_transaction(snippet_for, actor=actor, slug=slug, public_url=get_settings().public_url, reveal=False)
+    hidden = await in_transaction(snippet_for, actor=actor, slug=slug, public_url=get_settings().public_url, reveal=False, now=utc_now())
     place = ui.element("div").classes("stack")
     with place:
         ui.element("pre").classes("snippet mono").mark("snippet").props["innerHTML"] = _escaped(hidden)
@@ -114,7 +114,7 @@ async def _settings(slug: str, actor: Principal) -> None:
     async def reveal() -> None:
         with toast_on_refusal():
             by = await current_staff()
-            clear = await in_transaction(snippet_for, actor=by, slug=slug, public_url=get_settings().public_url, reveal=True)
+            clear = await in_transaction(snippet_for, actor=by, slug=slug, public_url=get_settings().public_url, reveal=True, now=utc_now())
             place.clear()
             with place:
                 snippet(clear)

@@ -109,7 +109,7 @@ def _wizard(table: ServerTable) -> None:
                 )
                 public_url = get_settings().public_url
                 settings = await in_transaction(
-                    snippet_for, actor=by, slug=(address.value or "").strip(), public_url=public_url, reveal=True
+                    snippet_for, actor=by, slug=(address.value or "").strip(), public_url=public_url, reveal=True, now=utc_now()
                 )
                 body.clear()
                 with body:

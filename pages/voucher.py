@@ -63,7 +63,7 @@ def _draw(shown: VoucherPage, actor: Principal, refresh: object) -> None:
 
 async def _reveal(voucher_id: int) -> None:
     with toast_on_refusal():
-        code = await in_transaction(reveal_code, actor=await current_staff(), voucher_id=voucher_id)
+        code = await in_transaction(reveal_code, actor=await current_staff(), voucher_id=voucher_id, now=utc_now())
         show_secret("The voucher's code", "Whoever has it can use the time. Give it to its owner only.", code, marker="code")
 
 

@@ -138,7 +138,7 @@ def portal_session(context: Annotated[str | None, Query(max_length=1000)] = None
     with transaction() as session:
         who = visitor(session, context=context, device_token=device_token, now=now)
         payment = find.payment_of_client(session, who.context, who.device, now=now)
-        back = entry.welcome_back(session, who.context, who.device, now=now)
+        back = entry.welcome_back(session, who.context, who.device, now=now, again=False)
         entitlement = back.entitlement if back else usable_for_client(session, who.context, who.device, now=now)
         return {
             "access": view_access(session, entitlement, now=now).as_json() if entitlement else None,

@@ -28,6 +28,8 @@ from services.integrations import opennds
 log = structlog.get_logger(__name__)
 ACCESS = PublicGate(reason="routers prove nothing (opennds.md §8), so every call is harmless when forged")
 _IDENTITY_SECONDS = 15.0
+# A router that polls before it is registered must not be unknown for long afterwards.
+_UNKNOWN_SECONDS = 2.0
 _MAX_IDENTITIES = 50_000
 _MAX_FORM_BYTES = 64 * 1024
 _NOTHING = b"*"
@@ -76,7 +78,7 @@ async def _identity(slug: str) -> RouterIdentity | None:
     identity = await in_transaction(gateways.router_identity, slug)
     if len(_identities) >= _MAX_IDENTITIES:
         _identities.clear()
-    _identities[slug] = _Kept(identity, time.monotonic() + _IDENTITY_SECONDS)
+    _identities[slug] = _Kept(identity, time.monotonic() + (_UNKNOWN_SECONDS if identity is None else _IDENTITY_SECONDS))
     return identity
 
 

@@ -7,19 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
+import structlog
 from fastapi import Depends, Form, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator
+from sqlalchemy.exc import OperationalError
 
 from app.clock import utc_now
 from app.errors import DomainError
-from app.problems import HTTP_STATUS
+from app.problems import HTTP_STATUS, route_of
 from portal import rendering
 from portal.visitor import DEVICE_HEADER
 from services.access.context import HotspotContext, read_context
 from services.access.errors import StaleContext
 
+log = structlog.get_logger(__name__)
 _MAX_TOKEN = 1000
 
 
@@ -141,5 +144,11 @@ class PageRoute(APIRoute):
                 return refused_page(request, error)
             except RequestValidationError:
                 return error_page(request, "unreadable", status=422)
+            except OperationalError:
+                log.warning("database.away")
+                return error_page(request, "unexpected", status=503)
+            except Exception:
+                log.exception("page.failed", route=route_of(request.scope))
+                return error_page(request, "unexpected", status=500)
 
         return handle_in_words

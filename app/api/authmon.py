@@ -22,7 +22,7 @@ _MAX_KBPS, _MAX_KB, _MAX_MINUTES = 10_000_000, 2_000_000_000, 60 * 24 * 366
 class Allow(BaseModel):
     """Name the client by `hid` or by `mac`. Rates and quotas of 0 mean the router's own default."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     gateway: str = Field(min_length=1, max_length=64)
     hid: str | None = Field(default=None, max_length=64)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import structlog
 from sqlmodel import Session, col, update
 
 from app.errors import Conflict
@@ -13,10 +12,10 @@ from services.access.errors import SessionNotFound
 from services.access.gateways import add_gateway, faskey_of, gateway_by_slug, router_snippet
 from services.access.models import ON_OFFER, AccessSession, Entitlement, EntitlementState, Gateway, Grant, GrantState, SessionState
 from services.accounts.permissions import Permission, Principal
+from services.audit import service as audit
 
 ENDED_BY_STAFF = "ended_by_staff"
 _HIDDEN = "•" * 16
-log = structlog.get_logger(__name__)
 
 
 class SessionAlreadyEnded(Conflict):
@@ -42,7 +41,7 @@ def end_session_now(session: Session, *, actor: Principal, session_id: int, reas
     if row.entitlement_id is not None:
         _end_entitlement(session, row.entitlement_id, now=now)
     session.flush()
-    log.info("session.ended_by_staff", session_id=row.id, staff_id=actor.id, reason=reason)
+    audit.record(session, actor, "session.end", target=("access_session", session_id), now=now, after={"reason": reason})
     publish(session, "sessions", row.id)
     return row
 
@@ -71,17 +70,18 @@ def register_gateway(
     gateway = add_gateway(
         session, slug=slug, gateway_name=gateway_name, faskey=faskey, level=level, site_name=site_name, name=name or None, now=now
     )
-    log.info("gateway.registered", gateway_id=gateway.id, staff_id=actor.id)
+    shown = {"name": gateway.name, "gateway_name": gateway_name, "level": level, "faskey": faskey}
+    audit.record(session, actor, "gateway.register", target=("gateway", slug), now=now, after=shown)
     publish(session, "gateways", gateway.id)
     return gateway
 
 
-def snippet_for(session: Session, *, actor: Principal, slug: str, public_url: str, reveal: bool) -> str:
+def snippet_for(session: Session, *, actor: Principal, slug: str, public_url: str, reveal: bool, now: datetime) -> str:
     """The router's configuration; its key is hidden unless `reveal`, which takes the right to edit. Raises Forbidden, GatewayNotFound."""
     actor.require(Permission.GATEWAYS_EDIT if reveal else Permission.GATEWAYS_READ)
     gateway = gateway_by_slug(session, slug)
     text = router_snippet(gateway, public_url=public_url)
     if reveal:
-        log.info("gateway.key_revealed", gateway_id=gateway.id, staff_id=actor.id)
+        audit.record(session, actor, "gateway.reveal_key", target=("gateway", slug), now=now)
         return text
     return text.replace(faskey_of(gateway), _HIDDEN)

@@ -23,11 +23,19 @@ class Entry:
 
 
 def let_in(
-    session: Session, entitlement: Entitlement, context: HotspotContext | None, device: Device | None, *, swap: bool, now: datetime
+    session: Session,
+    entitlement: Entitlement,
+    context: HotspotContext | None,
+    device: Device | None,
+    *,
+    swap: bool,
+    now: datetime,
+    again: bool = True,
 ) -> Entry:
     """Give the client in front of a router a place and a grant; without a context the time just waits.
 
-    With `swap` (the purchase was proved) the place of another device is freed when all are taken.
+    With `swap` (the purchase was proved) the place of another device is freed when all are taken. Without `again` a grant that stands
+    already is left as it is. A client that is online on other time keeps it: what it bought beside that waits its turn.
     Raises DeviceLimitReached or NoTimeLeft.
     """
     if context is None:
@@ -39,11 +47,17 @@ def let_in(
         )
         slot = entitlements.take_slot(session, entitlement, device, context, swap=swap, now=now)
     holder = session.get_one(Device, slot.device_id)
-    grants.grant_entitlement(session, entitlement, holder, context, now=now)
+    if not grants.is_in_on_other_time(session, entitlement, context, now=now):
+        grants.grant_entitlement(session, entitlement, holder, context, now=now, again=again)
     return Entry(entitlement, holder)
 
 
-def welcome_back(session: Session, context: HotspotContext | None, device: Device | None, *, now: datetime) -> Entry | None:
-    """Let a client with time left in at this gateway without paying again; None for one that has none (opennds.md §11, point 16)."""
+def welcome_back(
+    session: Session, context: HotspotContext | None, device: Device | None, *, now: datetime, again: bool = True
+) -> Entry | None:
+    """Let a client with time left in at this gateway without paying again; None for one that has none (opennds.md §11, point 16).
+
+    `again` is for one that its router shows to be captive; a mere question about the session must not undo what was acknowledged.
+    """
     entitlement = entitlements.usable_for_client(session, context, device, now=now)
-    return let_in(session, entitlement, context, device, swap=False, now=now) if entitlement is not None else None
+    return let_in(session, entitlement, context, device, swap=False, now=now, again=again) if entitlement is not None else None

@@ -80,9 +80,16 @@ def new_identity() -> tuple[str, str, str]:
     return secrets.token_hex(8), f"inet-{secrets.token_hex(16)}", secrets.token_hex(32)
 
 
+def _by_slug(session: Session, slug: str) -> Gateway | None:
+    # What cannot be a slug is not asked for: it comes from anybody's address bar, and PostgreSQL takes no NUL.
+    if not _SLUG.fullmatch(slug):
+        return None
+    return session.exec(select(Gateway).where(Gateway.slug == slug)).one_or_none()
+
+
 def gateway_by_slug(session: Session, slug: str) -> Gateway:
     """Raises GatewayNotFound."""
-    gateway = session.exec(select(Gateway).where(Gateway.slug == slug)).one_or_none()
+    gateway = _by_slug(session, slug)
     if gateway is None:
         raise GatewayNotFound(field="gateway")
     return gateway
@@ -109,7 +116,7 @@ class RouterIdentity:
 
 
 def router_identity(session: Session, slug: str) -> RouterIdentity | None:
-    gateway = session.exec(select(Gateway).where(Gateway.slug == slug)).one_or_none()
+    gateway = _by_slug(session, slug)
     if gateway is None:
         return None
     assert gateway.id is not None

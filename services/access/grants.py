@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from app.events import publish
 from app.settings import get_settings
@@ -15,19 +16,31 @@ from services.access.errors import BadClient, NoTimeLeft
 from services.access.models import LIVE, ON_OFFER, AccessSession, Entitlement, Gateway, Grant, GrantState, SessionState
 from services.accounts.models import Device
 from services.accounts.permissions import Permission, Principal
+from services.audit import service as audit
 from services.integrations import opennds
+from services.integrations.opennds.grants import MAX_NUMBER
 from services.payments import ledger
 
 # An entry of a client that was not admitted lives 30 minutes on the router; after that its grant can open nothing.
 QUEUE_LIFETIME = timedelta(minutes=35)
+# What a repeated wish for the same client replaces.
+_TERMS = ("entitlement_id", "device_id", "seconds", "up_kbps", "down_kbps", "up_quota_kb", "down_quota_kb", "actor")
 
 
 def grant_entitlement(
-    session: Session, entitlement: Entitlement, device: Device, context: HotspotContext, *, now: datetime, actor: str = "system"
+    session: Session,
+    entitlement: Entitlement,
+    device: Device,
+    context: HotspotContext,
+    *,
+    now: datetime,
+    actor: str = "system",
+    again: bool = True,
 ) -> Grant:
     """Have this client let in for the time that is left. Repeating it is harmless: one live grant for one client of one router.
 
-    A client that stands captive before us again has not been let in, whatever was acknowledged: its grant is offered anew.
+    A client that stands captive before us again has not been let in, whatever was acknowledged: its grant is offered anew, unless
+    `again` is false.
     Raises NoTimeLeft.
     """
     if not entitlement.is_usable(now=now):
@@ -48,7 +61,23 @@ def grant_entitlement(
             give_up_at=now + QUEUE_LIFETIME,
         ),
         now=now,
+        again=again,
     )
+
+
+def is_in_on_other_time(session: Session, entitlement: Entitlement, context: HotspotContext, *, now: datetime) -> bool:
+    """Whether its router has let this client in on another entitlement that has time left: a second entry it would not take."""
+    running = session.exec(
+        select(Entitlement)
+        .join(Grant, col(Grant.entitlement_id) == Entitlement.id)
+        .where(
+            Grant.gateway_id == context.gateway_id,
+            Grant.hid == context.hid,
+            Grant.state == GrantState.ACKED,
+            Entitlement.id != entitlement.id,
+        )
+    ).all()
+    return any(other.is_usable(now=now) for other in running)
 
 
 def grant_directly(
@@ -69,6 +98,8 @@ def grant_directly(
     actor.require(Permission.ACCESS_GRANT)
     hid, mac = read_client(hid, mac)
     assert gateway.id is not None
+    granted = {"hid": hid, "client": mac, "minutes": minutes}
+    audit.record(session, actor, "access.grant", target=("gateway", gateway.slug), now=now, after=granted)
     return _queue(
         session,
         Grant(
@@ -102,14 +133,19 @@ def read_client(hid: str | None, mac: str | None) -> tuple[str | None, str | Non
     return None, normal
 
 
-def _queue(session: Session, grant: Grant, *, now: datetime) -> Grant:
+def _queue(session: Session, grant: Grant, *, now: datetime, again: bool = True) -> Grant:
     gateway = session.get_one(Gateway, grant.gateway_id)
     values = grant.model_dump(exclude={"id"})
     fresh = session.execute(insert(Grant).values(**values).on_conflict_do_nothing().returning(col(Grant.id))).scalar_one_or_none()
     if fresh is not None:
         row = session.get_one(Grant, fresh)
     else:
-        row = session.exec(_live_client(grant).with_for_update().execution_options(populate_existing=True)).one()
+        found = session.exec(_live_client(grant).with_for_update().execution_options(populate_existing=True)).one_or_none()
+        if found is None:
+            return _queue(session, grant, now=now, again=again)  # it ended in this very moment, so the way is free
+        row = found
+        if not again and row.entitlement_id == grant.entitlement_id:
+            return row
         _offer_anew(row, grant, now=now)
         session.flush()
     busy.mark_busy(session, gateway.slug)
@@ -117,7 +153,7 @@ def _queue(session: Session, grant: Grant, *, now: datetime) -> Grant:
     return row
 
 
-def _live_client(grant: Grant):  # type: ignore[no-untyped-def]  # the statement's type is longer than the function
+def _live_client(grant: Grant) -> SelectOfScalar[Grant]:
     query = select(Grant).where(Grant.gateway_id == grant.gateway_id, col(Grant.state).in_(LIVE))
     if grant.hid is not None:
         return query.where(Grant.hid == grant.hid)
@@ -125,9 +161,9 @@ def _live_client(grant: Grant):  # type: ignore[no-untyped-def]  # the statement
 
 
 def _offer_anew(row: Grant, wanted: Grant, *, now: datetime) -> None:
-    if row.entitlement_id != wanted.entitlement_id:
-        row.entitlement_id, row.device_id, row.seconds = wanted.entitlement_id, wanted.device_id, wanted.seconds
-        row.up_kbps, row.down_kbps = wanted.up_kbps, wanted.down_kbps
+    if wanted.entitlement_id is None or row.entitlement_id != wanted.entitlement_id:
+        for name in _TERMS:
+            setattr(row, name, getattr(wanted, name))
     row.state = GrantState.QUEUED
     row.first_offered_at = None
     row.give_up_at = now + QUEUE_LIFETIME
@@ -184,7 +220,8 @@ def _minutes(seconds: int) -> int:
 def _down_quota_kb(grant: Grant, entitlement: Entitlement | None) -> int:
     if entitlement is None or entitlement.bytes_left is None:
         return grant.down_quota_kb
-    return max(1, entitlement.bytes_left // 1024)
+    # What is more than a router can count is more than it can carry before it is asked again.
+    return min(MAX_NUMBER, max(1, entitlement.bytes_left // 1024))
 
 
 def acknowledge(session: Session, *, gateway_id: int, faskey: str, acked: tuple[str, ...], now: datetime) -> int:
@@ -213,7 +250,8 @@ def confirm(session: Session, grant: Grant, *, started_at: datetime, now: dateti
     """Access is certain since `started_at`: the entitlement's clock runs, the access session stands, the payment is served."""
     entitlement = session.get(Entitlement, grant.entitlement_id, with_for_update=True) if grant.entitlement_id else None
     if entitlement is not None:
-        entitlement.start(at=started_at)
+        # A purchase made while another ran on the same entry starts no earlier than it was made.
+        entitlement.start(at=max(started_at, entitlement.created_at))
     seconds = min(grant.seconds, entitlement.seconds_left(now=started_at)) if entitlement else grant.seconds
     if grant.acked_at is None:
         grant.acked_at = started_at

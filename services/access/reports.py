@@ -40,14 +40,14 @@ def deauthenticated(session: Session, *, gateway_id: int, report: DeauthReport, 
         return True
     if grant.state is not GrantState.ENDED and grant.acked_at is None:
         # The acknowledgement was lost; the report proves that the client was let in.
-        row = grants.confirm(session, grant, started_at=now - timedelta(seconds=report.duration_seconds), now=now)
+        row = grants.confirm(session, grant, started_at=_proved_start(grant, report, now=now), now=now)
     if grant.state is not GrantState.ENDED:
         grant.state, grant.ended_at, grant.end_reason = GrantState.ENDED, now, report.method
         end_session(session, grant, at=now, reason=report.method)
     row = row or session.exec(select(AccessSession).where(AccessSession.grant_id == grant.id)).one_or_none()
     if row is not None:
         row.bytes_down, row.bytes_up = report.bytes_downloaded, report.bytes_uploaded
-        _count_bytes(session, grant, report.bytes_downloaded + report.bytes_uploaded)
+        _count_bytes(session, row.entitlement_id, report.bytes_downloaded + report.bytes_uploaded)
     session.flush()
     return True
 
@@ -67,10 +67,21 @@ def _reported_grant(session: Session, gateway_id: int, report: DeauthReport) -> 
     ).one_or_none()
 
 
-def _count_bytes(session: Session, grant: Grant, used: int) -> None:
-    if grant.entitlement_id is None:
+def _proved_start(grant: Grant, report: DeauthReport, *, now: datetime) -> datetime:
+    """When a session began of which only the end was heard.
+
+    A router without a battery clock believes in 1970 until it hears the time, and then reports a session of decades: nobody was let
+    in before the offer (opennds.md §5).
+    """
+    offered_at = grant.first_offered_at or grant.created_at
+    longest = max(0.0, (now - offered_at).total_seconds())
+    return now - timedelta(seconds=min(float(report.duration_seconds), longest))
+
+
+def _count_bytes(session: Session, entitlement_id: int | None, used: int) -> None:
+    if entitlement_id is None:
         return
-    entitlement = session.get_one(Entitlement, grant.entitlement_id, with_for_update=True)
+    entitlement = session.get_one(Entitlement, entitlement_id, with_for_update=True)
     entitlement.bytes_used += max(0, used)
     if entitlement.bytes_left == 0:
         entitlement.state = EntitlementState.ENDED

@@ -63,6 +63,26 @@ class Staff(SQLModel, table=True):
     session_epoch: int = 0
     created_at: datetime = Field(sa_type=UtcDateTime)
     last_login_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    # The second factor: its seed is sealed, and counts only once a code of it was entered.
+    totp_sealed: str | None = Field(default=None, max_length=255)
+    totp_confirmed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    # The newest time step whose code was used: a code opens once (RFC 6238 §5.2).
+    totp_last_step: int | None = Field(default=None, sa_type=sa.BigInteger)
+
+    @property
+    def has_second_factor(self) -> bool:
+        return self.totp_confirmed_at is not None
+
+
+class RecoveryCode(SQLModel, table=True):
+    """Stands in for the second factor once. Only a keyed hash is stored."""
+
+    __tablename__ = "recovery_code"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
+    staff_id: int = Field(foreign_key="staff.id", index=True, sa_type=sa.BigInteger)
+    code_mac: str = Field(max_length=64, unique=True)
+    used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class ApiToken(SQLModel, table=True):
@@ -77,3 +97,26 @@ class ApiToken(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
     expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    created_by: str = Field(default="cli", max_length=254)
+    # Addresses or networks it may be used from; none means anywhere.
+    allowed_addresses: list[str] = Field(default_factory=list, sa_column=sa.Column(sa.ARRAY(sa.Text()), nullable=False))
+    # Kept to the minute, so that using a token does not write a row at every request.
+    last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_used_address: str | None = Field(default=None, max_length=64)
+
+
+class IdempotentAnswer(SQLModel, table=True):
+    """A write that was answered under an `Idempotency-Key`: the same key and body get the same answer again."""
+
+    __tablename__ = "idempotent_answer"
+    __table_args__ = (sa.UniqueConstraint("principal", "key_mac"), sa.Index("ix_idempotent_answer_created_at", "created_at"))
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
+    principal: str = Field(max_length=254)
+    key_mac: str = Field(max_length=64)
+    request_digest: str = Field(max_length=64)
+    # None while the first request is still at work.
+    status: int | None = None
+    # Sealed: an answer may hold what is shown only once.
+    body_sealed: str | None = None
+    created_at: datetime = Field(sa_type=UtcDateTime)

@@ -1,25 +1,22 @@
-"""Staff accounts, and the staff sessions that Redis holds: opaque, revocable at once, gone with a FLUSHALL (log in again)."""
+"""Staff accounts and logging in."""
 
 from __future__ import annotations
 
 import re
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 
-import orjson
 from pwdlib import PasswordHash
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, select
 
-from app import redis
-from app.errors import Unavailable
 from app.settings import DEMO_PASSWORD, get_settings
+from services.accounts import sessions
 from services.accounts.errors import BadCredentials, BadEmail, StaffExists, WeakPassword
 from services.accounts.models import Role, Staff
-from services.accounts.permissions import ROLE_PERMISSIONS, Principal
+from services.accounts.permissions import Principal
 
 _MIN_PASSWORD = 12
-_SESSION_TTL = timedelta(hours=12)
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s.]{2,}")
 _WELL_KNOWN = {"password1234", "123456789012", "qwertyuiopas", "administrator", "passwordpassword"}
 _hasher = PasswordHash.recommended()
@@ -69,51 +66,14 @@ def log_in(session: Session, *, email: str, password: str, now: datetime) -> str
     if better_hash:
         staff.password_hash = better_hash
     staff.last_login_at = now
-    token = secrets.token_urlsafe(32)
-    _store_session(token, staff)
-    return token
-
-
-def _session_key(token: str) -> str:
-    return f"staff-session:{token}"
-
-
-def _store_session(token: str, staff: Staff) -> None:
-    try:
-        redis.client().set(
-            _session_key(token), orjson.dumps({"staff": staff.id, "epoch": staff.session_epoch}), ex=int(_SESSION_TTL.total_seconds())
-        )
-    except redis.Away:
-        raise Unavailable("Log-in is closed for a moment: the session store is not answering. Try again in a minute.") from None
+    return sessions.open_session(staff, now=now)
 
 
 def principal_for_session(session: Session, token: str | None) -> Principal | None:
-    """Who holds this staff session now, with the rights of this moment; None when it ended or the person was disabled."""
-    if not token:
-        return None
-    try:
-        stored = redis.client().get(_session_key(token))
-    except redis.Away:
-        raise Unavailable("The session store is not answering. Your page is kept; try again in a minute.") from None
-    if not isinstance(stored, bytes):
-        return None
-    held = orjson.loads(stored)
-    staff = session.get(Staff, held["staff"])
-    if staff is None or not staff.is_active or staff.session_epoch != held["epoch"]:
-        return None
-    return principal_of(staff)
-
-
-def principal_of(staff: Staff) -> Principal:
-    assert staff.id is not None
-    return Principal(
-        kind="staff", id=staff.id, name=staff.name, email=staff.email, role=staff.role, permissions=ROLE_PERMISSIONS[staff.role]
-    )
+    """Who holds this token of a console session now; None for nobody."""
+    return sessions.principal_of_session(session, sessions.session_id_of(token)) if token else None
 
 
 def log_out(token: str) -> None:
-    """End a staff session; ending one that is gone is fine."""
-    try:
-        redis.client().delete(_session_key(token))
-    except redis.Away:
-        raise Unavailable from None
+    """End a console session; ending one that is gone is fine."""
+    sessions.end_session(sessions.session_id_of(token))

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlmodel import Session, col, select
 
 from app.errors import InvalidInput, NotFound
+from app.events import publish
 from services.accounts.permissions import Permission, Principal
+from services.audit import service as audit
 from services.packages.models import CURRENCY, Package, PackageVersion
 
 
@@ -102,7 +104,13 @@ def add_package(session: Session, *, actor: Principal | None, public_id: str, te
     package = Package(public_id=public_id, position=position, created_at=now)
     session.add(package)
     session.flush()
-    return _offer(package, _new_version(session, package, terms, 1, now))
+    version = _new_version(session, package, terms, 1, now)
+    if actor is not None:
+        audit.record(
+            session, actor, "package.add", target=("package", public_id), now=now, after={**terms.model_dump(), "position": position}
+        )
+    publish(session, "packages", package.id)
+    return _offer(package, version)
 
 
 def change_package(
@@ -123,11 +131,22 @@ def change_package(
         raise PackageNotFound
     if package.current_version != expected_version:
         raise InvalidInput("Somebody else changed this package meanwhile. Reload the page and make your change again.")
-    package.is_on_sale, package.position = is_on_sale, position
     current = session.exec(
         select(PackageVersion).where(PackageVersion.package_id == package.id, PackageVersion.version == package.current_version)
     ).one()
-    if PackageTerms.model_validate(current.model_dump(include=set(PackageTerms.model_fields))) == terms:
+    old_terms = PackageTerms.model_validate(current.model_dump(include=set(PackageTerms.model_fields)))
+    audit.record(
+        session,
+        actor,
+        "package.change",
+        target=("package", public_id),
+        now=now,
+        before={**old_terms.model_dump(), "is_on_sale": package.is_on_sale, "position": package.position},
+        after={**terms.model_dump(), "is_on_sale": is_on_sale, "position": position},
+    )
+    publish(session, "packages", package.id)
+    package.is_on_sale, package.position = is_on_sale, position
+    if old_terms == terms:
         session.flush()
         return _offer(package, current)
     package.current_version += 1

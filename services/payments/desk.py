@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from app.queue import ring
 from services.accounts.permissions import Permission, Principal
+from services.audit import service as audit
 from services.payments.checkout import payment_by_public_id
 from services.payments.errors import NothingToRetry
 from services.payments.ledger import record
@@ -36,6 +37,7 @@ def retry_now(session: Session, *, actor: Principal, public_id: str, now: dateti
         raise NothingToRetry
     payment.next_attempt_at = now
     record(session, payment, EventKind.RETRIED, now=now, actor=actor.label)
+    audit.record(session, actor, "payment.retry", target=("payment", payment.reference), now=now, after={"status": payment.status})
     assert payment.id is not None
     ring(session, ADVANCE_JOB, payment.id, queue="urgent")
     return payment

@@ -291,9 +291,9 @@ def next_step(session: Session, payment: Payment, *, now: datetime) -> Step | No
     assert payment.id is not None
     lease_until = now + timedelta(seconds=get_settings().lease_seconds)
     step = _choose(session, payment, lease_until, now=now)
-    if step is not None:
-        payment.lease_until = payment.next_attempt_at = lease_until
-        session.flush()
+    # Where nothing is to be asked any more, a hint that came late must not keep the payment due for ever.
+    payment.lease_until = payment.next_attempt_at = lease_until if step is not None else None
+    session.flush()
     return step
 
 

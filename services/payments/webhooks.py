@@ -47,17 +47,39 @@ def receive(session: Session, *, body: bytes, signature: str | None, authorizati
 def follow(session: Session, event: WebhookEvent, *, now: datetime) -> None:
     """Mark the payment it names as due and ring for it. One that names nothing of ours stays on record."""
     payment = _payment_of(session, event)
-    event.processed_at = now
-    event.outcome = "rung" if payment is not None else "no payment of ours"
-    if payment is not None:
-        assert payment.id is not None
-        if payment.paid_at is not None:
-            # Its own success told again, or a second one: Wave knows which.
-            ring(session, strays.LOOK_JOB, payment.id)
-        else:
-            payment.next_attempt_at = now
-            ring(session, ADVANCE_JOB, payment.id, queue="urgent")
+    if payment is None:
+        event.processed_at, event.outcome = now, "no payment of ours"
+        session.flush()
+        return
+    assert payment.id is not None
+    if payment.paid_at is None:
+        payment.next_attempt_at = now
+        ring(session, ADVANCE_JOB, payment.id, queue="urgent")
+    if _is_settled(session, event):
+        event.processed_at, event.outcome = now, "known already"
+    elif payment.paid_at is None and _is_known(session, event):
+        event.processed_at, event.outcome = now, "rung"
+    else:
+        # A second success, or a session of which we were never told: Wave knows which. Pending until Wave was asked, so that a
+        # lost ring costs nobody their money.
+        ring(session, strays.LOOK_JOB, payment.id)
     session.flush()
+
+
+def _checkout_of(session: Session, event: WebhookEvent) -> Checkout | None:
+    if event.session_id is None:
+        return None
+    return session.exec(select(Checkout).where(Checkout.wave_session_id == event.session_id)).one_or_none()
+
+
+def _is_known(session: Session, event: WebhookEvent) -> bool:
+    return _checkout_of(session, event) is not None
+
+
+def _is_settled(session: Session, event: WebhookEvent) -> bool:
+    """Its session's money is in our ledger: this is the same news again."""
+    checkout = _checkout_of(session, event)
+    return checkout is not None and checkout.transaction_id is not None
 
 
 def _payment_of(session: Session, event: WebhookEvent) -> Payment | None:

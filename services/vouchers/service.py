@@ -15,6 +15,7 @@ from services.access.models import Entitlement
 from services.accounts import customers
 from services.accounts.models import Device
 from services.accounts.permissions import Permission, Principal
+from services.audit import service as audit
 from services.packages import service as packages
 from services.payments.models import Payment
 from services.vouchers import codes
@@ -64,6 +65,7 @@ def issue_voucher(
     voucher.porta_next_attempt_at = now
     session.flush()
     assert voucher.id is not None
+    audit.record(session, actor, "voucher.issue", target=("voucher", voucher.id), now=now, after={"package": package_id, "note": note})
     ring(session, SETTLE_JOB, voucher.id, queue="urgent")
     return voucher, codes.show_code(code)
 
@@ -163,10 +165,14 @@ def set_blocked(session: Session, *, actor: Principal, voucher_id: int, blocked:
         raise NotFound
     if voucher.state in (VoucherState.USED, VoucherState.EXPIRED):
         raise VoucherAlreadyUsed
+    old_state = voucher.state
     if blocked:
         voucher.state = VoucherState.BLOCKED
     elif voucher.state is VoucherState.BLOCKED:
         voucher.state = VoucherState.ACTIVE if voucher.porta_issued_at else VoucherState.PENDING
+    action = "voucher.block" if blocked else "voucher.unblock"
+    target = ("voucher", voucher_id)
+    audit.record(session, actor, action, target=target, now=now, before={"state": old_state}, after={"state": voucher.state})
     voucher.porta_next_attempt_at = now
     session.flush()
     ring(session, SETTLE_JOB, voucher_id)
@@ -174,12 +180,13 @@ def set_blocked(session: Session, *, actor: Principal, voucher_id: int, blocked:
     return voucher
 
 
-def reveal_code(session: Session, *, actor: Principal, voucher_id: int) -> str:
-    """The clear code, for staff who may see it. Raises Forbidden or NotFound."""
+def reveal_code(session: Session, *, actor: Principal, voucher_id: int, now: datetime) -> str:
+    """The clear code, for staff who may see it; that they saw it is kept. Raises Forbidden or NotFound."""
     actor.require(Permission.VOUCHERS_REVEAL)
     voucher = session.get(Voucher, voucher_id)
     if voucher is None:
         raise NotFound
+    audit.record(session, actor, "voucher.reveal", target=("voucher", voucher_id), now=now)
     return codes.show_code(codes.unseal_code(voucher.code_sealed))
 
 

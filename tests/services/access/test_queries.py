@@ -152,12 +152,12 @@ def register(session: Session, role: Role, now: datetime = NOON) -> Gateway:
 def test_the_key_is_shown_only_to_who_may_edit(session: Session) -> None:
     gateway = register(session, Role.SYSTEM_ADMIN)
     technician = staff(Role.FIELD_TECHNICIAN)
-    hidden = snippet_for(session, actor=technician, slug=gateway.slug, public_url="https://wifi.example.gm", reveal=False)
+    hidden = snippet_for(session, actor=technician, slug=gateway.slug, public_url="https://wifi.example.gm", reveal=False, now=NOON)
     assert faskey_of(gateway) not in hidden
     assert gateway.gateway_name in hidden
     with pytest.raises(Forbidden):
-        snippet_for(session, actor=technician, slug=gateway.slug, public_url="https://wifi.example.gm", reveal=True)
-    clear = snippet_for(session, actor=ADMIN, slug=gateway.slug, public_url="https://wifi.example.gm", reveal=True)
+        snippet_for(session, actor=technician, slug=gateway.slug, public_url="https://wifi.example.gm", reveal=True, now=NOON)
+    clear = snippet_for(session, actor=ADMIN, slug=gateway.slug, public_url="https://wifi.example.gm", reveal=True, now=NOON)
     assert faskey_of(gateway) in clear
 
 

@@ -1,0 +1,74 @@
+"""Who did what: every action of staff and outside services, with what it changed."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from app.db import in_transaction
+from pages.components.parts import page_header
+from pages.components.table import Choice, Column, Day, ListState, ServerTable, time_cell
+from pages.shell import console_page
+from services.accounts.permissions import Permission, Principal
+from services.audit.models import AuditEntry
+from services.audit.queries import AuditFilter, list_audit
+from services.listing import Listing
+
+PATH = "/console/audit"
+COLUMNS = (
+    Column("action", "Action", "code", phone="title"),
+    Column("target", "Record"),
+    Column("actor", "By"),
+    Column("change", "What changed"),
+    Column("address", "From", "code"),
+    Column("correlation", "Correlation ID", "code", phone="hide"),
+    Column("at", "When", "time", phone="corner"),
+)
+_KINDS = {"package": "Packages", "voucher": "Vouchers", "payment": "Payments", "access_session": "Sessions", "gateway": "Gateways"}
+
+
+def row_cells(entry: AuditEntry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "action": entry.action,
+        "target": f"{entry.target_type.replace('_', ' ')} {entry.target_id}",
+        "actor": entry.actor.partition(":")[2] or entry.actor,
+        "change": changes_in_words(entry),
+        "address": entry.address,
+        "correlation": entry.correlation_id,
+        "at": time_cell(entry.at),
+    }
+
+
+def changes_in_words(entry: AuditEntry) -> str:
+    """`price: 10 → 15`, and only the new side where there was nothing before."""
+    before, after = entry.before or {}, entry.after or {}
+    return ", ".join(
+        f"{name.replace('_', ' ')}: {before[name]} → {value}" if name in before else f"{name.replace('_', ' ')}: {value}"
+        for name, value in after.items()
+        if value is not None
+    )
+
+
+async def load(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:
+    day = state.filters.get("on")
+    wanted = AuditFilter(search=state.search, on=date.fromisoformat(day) if day else None, target_type=state.filters.get("kind"))
+    found = await in_transaction(list_audit, actor=actor, wanted=wanted, part=state.part)
+    return Listing(tuple(row_cells(row) for row in found.rows), found.total, found.is_estimate)
+
+
+@console_page(PATH, title="Audit", permission=Permission.AUDIT_READ, icon="fact_check", group="Administration", in_navigation=True)
+async def audit_page() -> None:
+    with page_header("Audit", lead="Who did what to which record, and from where. Nothing here can be changed, by anybody."):
+        pass
+    table = ServerTable(
+        path=PATH,
+        marker="audit",
+        columns=COLUMNS,
+        load=load,
+        default=ListState(sort="id"),
+        search="Action, record, person or correlation ID",
+        filters=(Choice("kind", "Records", _KINDS), Day("on", "On")),
+        empty=("Nothing yet", "As soon as somebody changes something in the console, it stands here."),
+    )
+    await table.first()

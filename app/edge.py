@@ -82,7 +82,13 @@ class Edge:
                 await _refuse_large(scope, send, correlation_id)
             took_ms = int((time.perf_counter() - started) * 1000)
             if status >= 500 or took_ms > _QUIET_MS:
-                log.warning("request.slow_or_failed", route=problems.route_of(scope), method=scope["method"], status=status, duration_ms=took_ms)
+                log.warning(
+                    "request.slow_or_failed",
+                    route=problems.route_of(scope),
+                    method=scope["method"],
+                    status=status,
+                    duration_ms=took_ms,
+                )
 
 
 async def _refuse_large(scope: Scope, send: Send, correlation_id: str) -> None:

@@ -33,7 +33,7 @@ def boundary(name: str) -> None:
         return
     probability, chance, file = _armed
     try:
-        deaths = file.open("r+")
+        deaths = os.fdopen(os.open(file, os.O_RDWR | os.O_APPEND), "r+", encoding="ascii")
     except FileNotFoundError:
         return
     with deaths:

@@ -97,11 +97,6 @@ def save(session: Session, order: Order, *, now: datetime) -> int:
     offer = packages.offer_to_buy(session, order.package_id)
     customer = customers.find_or_create_customer(session, phone=order.phone, now=now)
     context = order.context
-    device = order.device
-    if context is not None:
-        device = customers.remember_device(
-            session, device=device, customer_id=customer.id, mac=context.mac if context.mac_trusted else None, now=now
-        )
     assert customer.id is not None
     payment = Payment(
         public_id=secrets.token_urlsafe(16),
@@ -115,7 +110,7 @@ def save(session: Session, order: Order, *, now: datetime) -> int:
         client_hid=context.hid if context else None,
         client_mac=context.mac if context else None,
         mac_trusted=context.mac_trusted if context else False,
-        device_id=device.id if device else None,
+        device_id=order.device.id if order.device else None,
         idempotency_mac=key,
         request_digest=order.digest(),
         # Who saves it also opens it; only if they die in between does the sweep.
@@ -131,6 +126,9 @@ def save(session: Session, order: Order, *, now: datetime) -> int:
         if repeated is None:
             raise
         return repeated
+    if context is not None:
+        mac = context.mac if context.mac_trusted else None
+        payment.device_id = customers.remember_device(session, device=order.device, customer_id=customer.id, mac=mac, now=now).id
     record(session, payment, EventKind.CREATED, now=now)
     assert payment.id is not None
     return payment.id

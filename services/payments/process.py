@@ -17,7 +17,8 @@ from app.queue import ring
 from services.integrations.clients import Outside
 from services.payments.calls import keep_calls
 from services.payments.models import Payment
-from services.payments.steps import AskWave, CreateAtWave, Step, next_step
+from services.payments.plan import next_step
+from services.payments.steps import AskWave, CreateAtWave, Step
 
 ADVANCE_JOB = "jobs.payments.advance_payment"
 # More than any payment needs; a bug that loops stops here and the sweep goes on later.

@@ -8,7 +8,7 @@ from itertools import count
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlmodel import Session, func, select
+from sqlmodel import Session, col, func, select
 
 from app.outbound import OutboundError, OutcomeUnknown, Refused, Unavailable
 from services.access.models import Entitlement
@@ -16,7 +16,8 @@ from services.integrations.portabilling import PortaAccount
 from services.integrations.wave import WaveSession
 from services.payments.absorb import absorb
 from services.payments.models import MOVES, Checkout, EventKind, Payment, PaymentEvent, PaymentStatus, Refund
-from services.payments.steps import BlockVoucher, IssueVoucher, next_step
+from services.payments.plan import next_step
+from services.payments.steps import BlockVoucher, IssueVoucher
 from services.vouchers.models import Voucher, VoucherState
 from tests.conftest import NOON
 from tests.factories import make_package, make_payment
@@ -95,7 +96,7 @@ def _account(payment: Payment) -> PortaAccount:
 def _check(session: Session, payment: Payment) -> None:
     session.flush()
     paid_sessions = session.exec(
-        select(func.count()).select_from(Checkout).where(Checkout.payment_id == payment.id, Checkout.transaction_id != None)
+        select(func.count()).select_from(Checkout).where(Checkout.payment_id == payment.id, col(Checkout.transaction_id).is_not(None))
     ).one()
     winners = session.exec(select(func.count()).select_from(Checkout).where(Checkout.payment_id == payment.id, Checkout.is_winner)).one()
     refunds = session.exec(select(func.count()).select_from(Refund).where(Refund.payment_id == payment.id)).one()

@@ -82,11 +82,6 @@ def prepare() -> Sequence[Face]:
     return settings.faces
 
 
-def create_plain_app() -> FastAPI:
-    """For an application server that makes the processes itself (Gunicorn with Uvicorn workers)."""
-    return plain_app(prepare())
-
-
 def serve(host: str, port: int) -> None:
     """One web process, until it is told to stop."""
     faces = prepare()

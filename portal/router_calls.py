@@ -28,6 +28,8 @@ from services.integrations import opennds
 log = structlog.get_logger(__name__)
 ACCESS = PublicGate(reason="routers prove nothing (opennds.md §8), so every call is harmless when forged")
 _IDENTITY_SECONDS = 15.0
+# A router may poll before it is registered: its customers should not wait long for what was just added.
+_UNKNOWN_SECONDS = 2.0
 # A router that polls before it is registered must not be unknown for long afterwards.
 _UNKNOWN_SECONDS = 2.0
 _MAX_IDENTITIES = 50_000

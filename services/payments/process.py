@@ -101,7 +101,7 @@ def ring_due(session: Session, *, now: datetime) -> int:
     for payment in due:
         assert payment.id is not None
         # Not rung again while the job waits its turn; if the ring is lost it is due again soon.
-        payment.next_attempt_at = now + timedelta(seconds=20)
+        payment.next_attempt_at = now + timedelta(seconds=10)
         ring(session, ADVANCE_JOB, payment.id, queue="urgent")
     session.flush()
     return len(due)

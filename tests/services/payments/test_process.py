@@ -13,10 +13,10 @@ from app.db import transaction
 from services.access.models import Entitlement, Grant
 from services.integrations import clients
 from services.integrations.clients import outside
-from services.payments import process, refunds, strays
+from services.payments import process, refunds, strays, webhooks
 from services.payments.checkout import Opened, Order, buy
 from services.payments.errors import WaveUnavailable
-from services.payments.models import EventKind, Payment, PaymentEvent, PaymentStatus, Refund, RefundState
+from services.payments.models import EventKind, Payment, PaymentEvent, PaymentStatus, Refund, RefundState, WebhookEvent
 from services.vouchers.models import Voucher, VoucherState
 from tests.conftest import Sandbox
 from tests.factories import PHONE, make_context, make_gateway, make_package
@@ -207,6 +207,37 @@ def test_a_second_success_for_one_reference_is_refunded(opened: Opened, sandbox:
         total = session.execute(sa.select(sa.func.sum(PaymentEvent.amount_bututs))).scalar_one()
     assert total == 2500
     assert len(sandbox.state()["wave"]["refunds"]) == 1
+
+
+def test_a_second_success_of_an_unknown_session_is_remembered_until_wave_was_asked(opened: Opened, sandbox: Sandbox) -> None:
+    sandbox.pay(opened.reference)
+    payment = _advance(opened)
+    twin = outside().wave.create_session(
+        amount_bututs=2500, currency="GMD", client_reference=opened.reference, success_url="https://a.gm/", error_url="https://a.gm/"
+    )
+    sandbox.http.post("/_control/wave/pay", json={"session_id": twin.id, "outcome": "succeed"}).raise_for_status()
+    later = utc_now() + timedelta(seconds=30)
+    with transaction() as session:
+        hint = WebhookEvent(
+            provider_event_id="EV_unheard",
+            type="checkout.session.completed",
+            session_id=twin.id,
+            client_reference=opened.reference,
+            body={},
+            received_at=utc_now(),
+        )
+        session.add(hint)
+        session.flush()
+        webhooks.follow(session, hint, now=utc_now())
+        assert hint.processed_at is None
+
+    with transaction() as session:
+        assert strays.ring_due(session, now=later) == 1  # the ring of the webhook itself was lost
+    strays.look_for_strays(transaction, payment.id or 0, outside(), clock=utc_now)
+
+    with transaction() as session:
+        assert len(session.exec(select(Refund)).all()) == 1
+        assert strays.ring_due(session, now=later) == 0
 
 
 def test_an_open_checkout_expires_only_after_the_last_look(opened: Opened, sandbox: Sandbox) -> None:

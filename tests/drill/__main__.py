@@ -1,0 +1,53 @@
+"""`python -m tests.drill`: DRILL_SEED (random if unset) and DRILL_RUNS (1000) choose; writes drill.json, exits 1 on trouble.
+
+To look closer: DRILL_SECTIONS (names, comma-separated), DRILL_PROCESSES, DRILL_KILL_PROBABILITY, DRILL_SETTLE_SECONDS,
+DRILL_PLANT (bugs of plants/ to be found, comma-separated).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+from tests.drill import report
+from tests.drill.drill import Drill, Order
+from tests.drill.troubles import LOST_ONLY, SECTIONS, SHORT
+
+# Fewer customers than this cannot be counted on to meet every boundary.
+_ENOUGH_FOR_BOUNDARIES = 200
+
+
+def main() -> int:
+    seed = int(os.environ.get("DRILL_SEED") or random.randrange(1_000_000))
+    runs = int(os.environ.get("DRILL_RUNS") or 1000)
+    chosen = [name for name in os.environ.get("DRILL_SECTIONS", "").split(",") if name]
+    sections = [section for section in (*SECTIONS, SHORT, LOST_ONLY) if section.name in chosen] if chosen else list(SECTIONS)
+    order = Order(
+        seed=seed,
+        runs=runs,
+        sections=sections,
+        every_boundary=runs >= _ENOUGH_FOR_BOUNDARIES and any(section.kills for section in sections),
+        plant=os.environ.get("DRILL_PLANT") or None,
+        kill_probability=float(os.environ.get("DRILL_KILL_PROBABILITY") or Order.kill_probability),
+        processes=int(os.environ.get("DRILL_PROCESSES") or Order.processes),
+        settle_seconds=float(os.environ.get("DRILL_SETTLE_SECONDS") or Order.settle_seconds),
+    )
+    target = Path.cwd() / "drill.json"
+    began = time.monotonic()
+
+    def say(line: str) -> None:
+        print(f"{time.monotonic() - began:7.1f}  {line}", flush=True)
+
+    say(f"fault drill: seed {seed}, {runs} payments (DRILL_SEED={seed} repeats it)")
+    outcome = Drill(order, say=say).run()
+    report.write(outcome, target)
+    print("\n".join(report.lines_of(outcome)), flush=True)
+    say("all ledgers agree" if outcome.is_good else "the ledgers disagree")
+    return 0 if outcome.is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,237 @@
+"""Three ledgers compared: Wave's and PortaBilling's (the sandbox's state), and ours (PostgreSQL, read as plain SQL).
+
+Nothing of the product's code is used here: what it believes of itself is what is under test.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+
+from tests.drill.world import World
+
+Kind = Literal["lost", "doubled", "stuck"]
+# Work is late, not stuck, while a sweep that rang in vain may still ring again.
+_LATE = timedelta(seconds=30)
+_SERVED = ("access_granted", "served")
+_MUST_MOVE = ("created", "paid", "voucher_issued", "charged", "refunding")
+_NEVER_PAID = ("checkout_open", "expired", "failed")
+
+_PAYMENTS = """
+SELECT p.*, right(coalesce(c.legacy_e164, c.phone_e164), 6)::int AS number, c.phone_e164, g.slug,
+    (SELECT count(*) FROM voucher v WHERE v.payment_id = p.id) AS vouchers,
+    (SELECT count(*) FROM entitlement e WHERE e.payment_id = p.id) AS entitlements,
+    (SELECT bool_and(e.state IN ('ready', 'running')) FROM entitlement e WHERE e.payment_id = p.id) AS has_time,
+    (SELECT coalesce(sum(amount_bututs), 0) FROM payment_event e WHERE e.payment_id = p.id) AS ledger_bututs,
+    (SELECT array_agg(gr.state) FROM access_grant gr JOIN entitlement e ON e.id = gr.entitlement_id
+        WHERE e.payment_id = p.id) AS grants
+FROM payment p JOIN customer c ON c.id = p.customer_id LEFT JOIN gateway g ON g.id = p.gateway_id ORDER BY p.id
+"""
+_REFUNDS = "SELECT r.state, c.wave_session_id, c.is_winner FROM refund r JOIN checkout c ON c.id = r.checkout_id"
+_LATE_WORK = {
+    "payment": "SELECT reference AS what, status AS state FROM payment WHERE next_attempt_at < :late",
+    "voucher": "SELECT porta_account_id AS what, state FROM voucher WHERE porta_next_attempt_at < :late",
+    "refund": "SELECT payment_id::text AS what, state FROM refund WHERE next_attempt_at < :late",
+    "text": "SELECT dedupe_key AS what, state FROM sms_message WHERE next_attempt_at < :late",
+    "grant": "SELECT id::text AS what, state FROM access_grant WHERE state IN ('queued', 'offered') AND give_up_at < :late",
+    "webhook": "SELECT provider_event_id AS what, type AS state FROM webhook_event WHERE processed_at IS NULL AND received_at < :late",
+}
+# What must have come to rest before the ledgers are compared. Checkouts that nobody paid go on being asked about for half
+# an hour, and a grant whose acknowledgement was lost is offered for a minute.
+_UNDER_WAY = """
+SELECT (SELECT count(*) FROM payment WHERE status IN ('created', 'paid', 'voucher_issued', 'charged', 'refunding')
+        OR next_attempt_at < now() - interval '10 seconds')
+    + (SELECT count(*) FROM voucher WHERE porta_next_attempt_at IS NOT NULL)
+    + (SELECT count(*) FROM refund WHERE state = 'requested')
+    + (SELECT count(*) FROM webhook_event WHERE processed_at IS NULL)
+    + (SELECT count(*) FROM sms_message WHERE state IN ('queued', 'sending') AND next_attempt_at < now())
+    + (SELECT count(*) FROM access_grant WHERE state = 'queued') AS count
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One disagreement. `number` is the customer's, None when nobody's purchase can be named."""
+
+    kind: Kind
+    number: int | None
+    what: str
+
+
+def under_way(world: World) -> int:
+    """How many things are still being worked on, money that Wave took and we have not heard of included."""
+    waiting = int(world.rows(_UNDER_WAY)[0]["count"])
+    paid = {row["reference"] for row in world.rows("SELECT reference FROM payment WHERE paid_at IS NOT NULL")}
+    wave = world.state()["wave"]
+    unheard = sum(1 for session in wave["sessions"] if session["payment_status"] == "succeeded" and session["client_reference"] not in paid)
+    pending = sum(1 for webhook in wave["webhooks"] if webhook["state"] == "pending")
+    return waiting + unheard + pending + _owed_refunds(wave)
+
+
+def _owed_refunds(wave: dict[str, Any]) -> int:
+    succeeded = Counter(session["client_reference"] for session in wave["sessions"] if session["payment_status"] == "succeeded")
+    return max(0, sum(succeeded.values()) - len(succeeded) - len(wave["refunds"]))
+
+
+class Comparison:
+    """Wave, PortaBilling, routers and our rows, indexed by the purchase's reference."""
+
+    def __init__(self, world: World) -> None:
+        state = world.state()
+        self._now = datetime.now(UTC)
+        self.payments = world.rows(_PAYMENTS)
+        self._late = {name: world.rows(query, late=self._now - _LATE) for name, query in _LATE_WORK.items()}
+        self._our_refunds = {row["wave_session_id"]: row for row in world.rows(_REFUNDS)}
+        self._succeeded: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for session in state["wave"]["sessions"]:
+            if session["payment_status"] == "succeeded":
+                self._succeeded[session["client_reference"]].append(session)
+        self._refunds = {row["session_id"]: row for row in state["wave"]["refunds"]}
+        self._accounts, self._charges = (
+            _by_reference(state["portabilling"]["accounts"], "id"),
+            _by_reference(state["portabilling"]["charges"], "account_id"),
+        )
+        self._routers = state["routers"]
+        self._sms = state["sms"]
+
+    def findings(self) -> Iterator[Finding]:
+        for payment in self.payments:
+            if self._succeeded.get(payment["reference"]):
+                yield from self._paid(payment)
+            else:
+                yield from self._unpaid(payment)
+            yield from self._at_rest(payment)
+        yield from self._strangers()
+        yield from self._late_work()
+        yield from self._one_purchase_each()
+        yield from self._routers_agree()
+        yield from self._texts()
+
+    def _paid(self, payment: Any) -> Iterator[Finding]:
+        """Money came: one voucher, one account, one charge, one entitlement; every further success went back."""
+        number, reference, amount = payment["number"], payment["reference"], payment["amount_bututs"]
+        yield from self._second_successes(payment)
+        if payment["status"] in ("attention", "refunded"):
+            return
+        accounts, charges = self._accounts[reference.lower()], self._charges[reference.lower()]
+        counts = {
+            "voucher rows": payment["vouchers"],
+            "PortaBilling accounts": len(accounts),
+            "PortaBilling charges": len(charges),
+            "entitlements": payment["entitlements"],
+        }
+        for name, count in counts.items():
+            if count != 1:
+                yield Finding("doubled" if count else "lost", number, f"{reference} ({payment['status']}): {count} {name}")
+        charged = sum(Decimal(charge["amount"]) for charge in charges)
+        if charges and charged * 100 != amount:
+            yield Finding("doubled" if charged * 100 > amount else "lost", number, f"{reference}: charged {charged}, paid {amount} bututs")
+        if any(account["blocked"] != "Y" for account in accounts):
+            yield Finding("stuck", number, f"{reference}: its account is not blocked against reuse")
+        if payment["ledger_bututs"] != amount:
+            yield Finding("lost", number, f"{reference}: ledger holds {payment['ledger_bututs']}, paid {amount} bututs")
+        if payment["status"] not in _SERVED and payment["status"] not in _MUST_MOVE:
+            yield Finding("lost", number, f"{reference}: paid at Wave, here {payment['status']}")
+
+    def _second_successes(self, payment: Any) -> Iterator[Finding]:
+        sessions = self._succeeded[payment["reference"]]
+        refunded = [session["id"] for session in sessions if session["id"] in self._refunds]
+        kept = len(sessions) - len(refunded)
+        wanted = 0 if payment["status"] == "refunded" else 1
+        if kept != wanted:
+            kind: Kind = "lost" if kept > wanted else "doubled"
+            yield Finding(kind, payment["number"], f"{payment['reference']}: {len(sessions)} successes, {len(refunded)} refunds")
+        for session_id in refunded:
+            ours = self._our_refunds.get(session_id)
+            if ours is None or ours["state"] != "refunded" or (ours["is_winner"] and payment["status"] != "refunded"):
+                yield Finding("doubled", payment["number"], f"{payment['reference']}: a refund at Wave that our rows do not explain")
+
+    def _unpaid(self, payment: Any) -> Iterator[Finding]:
+        reference = payment["reference"]
+        have = {
+            "voucher": payment["vouchers"],
+            "account": len(self._accounts[reference.lower()]),
+            "charge": len(self._charges[reference.lower()]),
+            "entitlement": payment["entitlements"],
+            "ledger sum": payment["ledger_bututs"],
+        }
+        for name, count in have.items():
+            if count:
+                yield Finding("doubled", payment["number"], f"{reference}: not paid at Wave, but has a {name}")
+        if payment["status"] not in (*_NEVER_PAID, "created", "attention"):
+            yield Finding("doubled", payment["number"], f"{reference}: not paid at Wave, here {payment['status']}")
+
+    def _at_rest(self, payment: Any) -> Iterator[Finding]:
+        if payment["status"] in _MUST_MOVE:
+            yield Finding("stuck", payment["number"], f"{payment['reference']}: still {payment['status']}")
+        if payment["status"] == "attention" and not payment["reason"]:
+            yield Finding("stuck", payment["number"], f"{payment['reference']}: wants attention and does not say why")
+
+    def _strangers(self) -> Iterator[Finding]:
+        """Accounts, charges and money at Wave that belong to no purchase of ours."""
+        ours = {payment["reference"].lower() for payment in self.payments}
+        for name, found in (("account", self._accounts), ("charge", self._charges)):
+            for reference in found.keys() - ours:
+                yield Finding("doubled", None, f"PortaBilling has an {name} without a purchase: {reference}")
+        for reference in self._succeeded.keys() - {payment["reference"] for payment in self.payments}:
+            yield Finding("lost", None, f"Wave was paid for a purchase that we do not have: {reference}")
+
+    def _late_work(self) -> Iterator[Finding]:
+        numbers = {payment["reference"]: payment["number"] for payment in self.payments}
+        for name, rows in self._late.items():
+            for row in rows:
+                yield Finding("stuck", numbers.get(row["what"]), f"{name} {row['what']} ({row['state']}) is due and nobody moves it")
+
+    def _one_purchase_each(self) -> Iterator[Finding]:
+        """However often a phone repeated its order, one purchase came of it, beside those that Wave refused to open."""
+        opened = Counter(payment["number"] for payment in self.payments if payment["create_calls"] and payment["status"] != "failed")
+        for number, count in opened.items():
+            if count > 1:
+                yield Finding("doubled", number, f"customer {number} has {count} purchases of one order")
+
+    def _routers_agree(self) -> Iterator[Finding]:
+        """Who was let in has paid; who paid at a hotspot and was served is online."""
+        clients = {(router["slug"], client["mac"]): client for router in self._routers for client in router["clients"]}
+        for router in self._routers:
+            for violation in router["violations"]:
+                yield Finding("stuck", None, f"router {router['slug']} was sent what it must not be sent: {violation['reason']}")
+            for mac, count in Counter(grant["mac"] for grant in router["grants"]).items():
+                if count > 1:
+                    yield Finding("doubled", None, f"a phone at {router['slug']} was let in {count} times: {mac}")
+        paid_here = set()
+        for payment in self.payments:
+            if payment["slug"] is None or not payment["entitlements"]:
+                continue
+            place = (payment["slug"], payment["client_mac"])
+            paid_here.add(place)
+            is_online = place in clients and clients[place]["state"] == "online"
+            if not is_online and payment["status"] in _SERVED and not _may_be_offline(payment):
+                yield Finding("lost", payment["number"], f"{payment['reference']}: {payment['status']}, but its phone is not online")
+        for place, client in clients.items():
+            if client["state"] == "online" and place not in paid_here:
+                yield Finding("doubled", None, f"a phone at {place[0]} is online and nobody paid")
+
+    def _texts(self) -> Iterator[Finding]:
+        """Receipts go out at most once; one whose answer was lost is not sent again."""
+        for (_, text), count in Counter((sms["to"], sms["message"]) for sms in self._sms).items():
+            if count > 1:
+                yield Finding("doubled", None, f"the same text was sent {count} times: {text[:40]}")
+
+
+def _may_be_offline(payment: Any) -> bool:
+    """The router was not heard: the grant is given up or still on offer, and the time that was bought stands."""
+    states = set(payment["grants"] or ())
+    return bool(payment["has_time"]) and "acked" not in states
+
+
+def _by_reference(rows: list[dict[str, Any]], field: str) -> defaultdict[str, list[dict[str, Any]]]:
+    """By the purchase's reference, which is the second word of a voucher account's id (`inet-reference`)."""
+    found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        words = row[field].split("-")
+        found[words[1] if len(words) > 1 else row[field]].append(row)
+    return found

@@ -31,6 +31,7 @@ def test_what_was_deferred_runs_in_order_and_only_after_the_commit(session: Sess
 
 def test_a_rolled_back_transaction_rings_nobody(session: Session) -> None:
     rung: list[int] = []
+
     def fail() -> None:
         with transaction() as inner:
             after_commit(inner, lambda: rung.append(1))

@@ -15,7 +15,7 @@ run: venv  ## Build .venv from the lock, then start everything (ARGS="--port 900
 	@exec $(BIN)/inet up $(ARGS)
 
 test: venv-test chromium  ## The whole suite, browser tests included (ARGS="-k voucher" hands on options of pytest)
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: venv-test  ## Lint, format, types, import contracts, migrations in step
 	$(BIN)/ruff check .

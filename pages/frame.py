@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _ASSETS = Path(__file__).parent / "static"
 _ASSETS_URL = "/console/static"
 _DARK = "dark"
-_GROUPS = ("", "Shop", "Network", "Help")
+_GROUPS = ("", "Shop", "Network", "Help", "Administration")
 
 
 def serve_assets() -> None:
@@ -56,7 +56,7 @@ def draw(*, page: ConsolePage, pages: Iterable[ConsolePage], actor: Principal, o
         ui.space()
         _light_switch(dark)
         _person(actor, on_log_out)
-    with ui.element("main").classes("page").props("id=content tabindex=-1"):
+    with ui.element("div").classes("page").props("id=content tabindex=-1"):
         yield
 
 

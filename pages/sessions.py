@@ -64,7 +64,7 @@ def _target(row: SessionRow, actor: Principal) -> str | None:
 
 def _data(row: SessionRow) -> str:
     if row.bytes_down is None:
-        return f"of {words.size(row.quota_bytes)}" if row.quota_bytes else ""
+        return f"{words.size(row.quota_bytes)}, none reported yet" if row.quota_bytes else ""
     used = words.size(row.bytes_down + (row.bytes_up or 0))
     return f"{used} of {words.size(row.quota_bytes)}" if row.quota_bytes else used
 

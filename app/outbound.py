@@ -28,6 +28,7 @@ Outcome = Literal["ok", "refused", "unknown", "unavailable"]
 BreakerState = Literal["closed", "open", "half_open"]
 
 OUTBOUND_THREADS = 40
+BREAKER_OPEN = "circuit open"
 
 log = structlog.get_logger(__name__)
 
@@ -226,7 +227,7 @@ class CircuitBreaker:
             state = self._state()
             if state == "open" or (state == "half_open" and self._probing):
                 wait = max(self._retry_in(), 1.0)
-                raise Unavailable(self.service, operation, "circuit open", wait, True)
+                raise Unavailable(self.service, operation, BREAKER_OPEN, wait, True)
             if state == "half_open":
                 self._probing = True
                 self._era += 1

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, func, or_, select, update
 from app.clock import isoformat
 from services.access.context import HotspotContext
 from services.access.errors import DeviceLimitReached
-from services.access.models import LIVE, DeviceSlot, Entitlement, EntitlementState, Grant, GrantState
+from services.access.models import LIVE, ON_OFFER, DeviceSlot, Entitlement, EntitlementState, Grant, GrantState
 from services.accounts.models import Device
 from services.packages import service as packages
 from services.vouchers.models import Voucher
@@ -172,7 +172,9 @@ def view_access(session: Session, entitlement: Entitlement, *, now: datetime) ->
     left = entitlement.seconds_left(now=now)
     if not entitlement.is_usable(now=now):
         return AccessView("ended", entitlement.ends_at, 0, entitlement.bytes_left)
-    states = set(session.exec(select(Grant.state).where(Grant.entitlement_id == entitlement.id, col(Grant.state).in_(LIVE))).all())
+    live = session.exec(select(Grant.state, Grant.acked_at).where(Grant.entitlement_id == entitlement.id, col(Grant.state).in_(LIVE))).all()
+    # Let in before and offered anew, because the hotspot's page was opened again: most likely a reload by one who is online.
+    states = {GrantState.UNCONFIRMED if acked_at and state in ON_OFFER else state for state, acked_at in live}
     if GrantState.ACKED in states:
         state = "online"
     elif states & {GrantState.QUEUED, GrantState.OFFERED}:

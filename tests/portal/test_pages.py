@@ -291,7 +291,8 @@ def test_a_client_with_time_left_sees_it_and_can_connect(
     assert heading(page) == "You are online"
     assert "Buy more" in words(page)
     connected = phone.post("/portal/session", data={"c": context.token()})
-    assert heading(connected) == "Connecting…"
+    # Offered anew to be safe, but the router let this phone in before: it most likely is online.
+    assert heading(connected) == "You should be online"
     assert connected.url.path == "/portal/session"
 
 

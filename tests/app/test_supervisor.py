@@ -52,7 +52,8 @@ def until(condition: Callable[[], object], *, seconds: float = 60) -> None:
 
 
 def product_environment() -> dict[str, str]:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("INET_")}
+    # Told that it runs under pytest, NiceGUI would wait for its own test set-up.
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("INET_", "PYTEST_"))}
     return ours | {"PYTHONPATH": str(PROJECT)}
 
 
@@ -149,7 +150,10 @@ def test_up_gets_ready_starts_dead_processes_again_and_ctrl_c_leaves_nothing_beh
 
 
 @pytest.mark.stack
-def test_a_killed_up_takes_everything_along_and_the_next_start_finds_the_data(directory: Path) -> None:
+def test_a_killed_up_takes_everything_along_and_the_next_start_finds_the_data(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # NiceGUI would wait for its own test set-up
     data_dir = directory / "data"
     port, sandbox_port = free_ports(2)
     first = Up(data_dir, port, sandbox_port)

@@ -1,4 +1,4 @@
-"""Administration: `inet migrate`, `doctor`, `staff`, `demo`, `api-token` and `gateway`."""
+"""Administration: `inet migrate`, `doctor`, `staff`, `demo`, `api-token`, `gateway`, `audit` and `secrets`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ staff = typer.Typer(help="Staff accounts.", no_args_is_help=True)
 demo = typer.Typer(help="Demo data.", no_args_is_help=True)
 api_token = typer.Typer(help="Tokens for outside services.", no_args_is_help=True)
 gateway = typer.Typer(help="openNDS routers.", no_args_is_help=True)
+secrets = typer.Typer(help="Keys for what is sealed at rest.", no_args_is_help=True)
 audit = typer.Typer(help="The audit of what staff and outside services did.", no_args_is_help=True)
 
 
@@ -22,7 +23,8 @@ def register(cli: typer.Typer) -> None:
     """Hang the administration commands below `inet`."""
     cli.command()(migrate)
     cli.command()(doctor)
-    for name, group in (("staff", staff), ("demo", demo), ("api-token", api_token), ("gateway", gateway), ("audit", audit)):
+    groups = {"staff": staff, "demo": demo, "api-token": api_token, "gateway": gateway, "audit": audit, "secrets": secrets}
+    for name, group in groups.items():
         cli.add_typer(group, name=name)
 
 
@@ -164,6 +166,28 @@ def audit_verify() -> None:
         typer.echo(f"BROKEN at row {verdict.broken.entry_id}: {verdict.broken.what}.", err=True)
         raise typer.Exit(1)
     typer.echo(f"The audit holds: {verdict.rows} rows, {verdict.heads_compared} recorded heads agree.")
+
+
+@secrets.command("rotate")
+def secrets_rotate() -> None:
+    """Seal everything at rest anew with INET_SECRET_KEY. Put the key before it into INET_SECRET_KEY_PREVIOUS first, and restart all
+    processes; afterwards it may be dropped there. Safe to stop and to repeat.
+    """
+    from app.db import transaction
+    from services.secrets import rotate
+
+    _prepare("cli")
+    unreadable = 0
+    for done in rotate(transaction):
+        unreadable += done.unreadable
+        typer.echo(f"{done.name:<32} {done.renewed:>8} sealed anew, {done.current:>8} were already, {done.unreadable:>4} unreadable")
+    typer.echo(
+        "API tokens, recovery codes and device tokens of an earlier key open only while it stays in INET_SECRET_KEY_PREVIOUS;"
+        " staff log in again once."
+    )
+    if unreadable:
+        typer.echo(f"{unreadable} rows open with none of the configured keys. Is a key missing in INET_SECRET_KEY_PREVIOUS?", err=True)
+        raise typer.Exit(1)
 
 
 def known_failure(error: Exception) -> str | None:

@@ -1,85 +1,180 @@
-"""What every request passes first, as one plain ASGI layer: correlation ID, body limit, log line."""
+"""What every request passes first, as one plain ASGI layer: correlation ID, hosts, body limits, security headers, log line."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import orjson
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import correlation, origin, problems
+from app import correlation, headers, origin, problems
+from app.settings import get_settings
 
 log = structlog.get_logger(__name__)
 MAX_BODY_BYTES = 256 * 1024
+_SMALL_BODY_BYTES = 64 * 1024
+# Wave's events and routers' reports are a few hundred bytes.
+_SMALL_BODIES = ("/api/wave/webhook", "/fas/")
+BODY_SECONDS = 15.0
 _QUIET_MS = 1000
 _HEADER = correlation.HEADER.lower().encode()
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+# Probes of the platform come by address, not by name.
+_ANY_HOST = "/healthz/"
 
 
-class BodyTooLarge(Exception):
-    """More was sent than any route here takes."""
+@dataclass(frozen=True)
+class _Refusal:
+    status: int
+    code: str
+    title: str
+    detail: str
+
+
+_TOO_SLOW = _Refusal(408, "body_too_slow", "The request came too slowly", f"A whole request must arrive within {BODY_SECONDS:.0f} seconds.")
+_FOREIGN_HOST = _Refusal(400, "unknown_host", "Unknown host", "This server does not answer under that name.")
+_FOREIGN_ORIGIN = _Refusal(403, "foreign_origin", "Not from another site", "The console is not used from other sites' pages.")
+
+
+def _too_large(limit: int) -> _Refusal:
+    return _Refusal(413, "body_too_large", "The request is too large", f"A request may be at most {limit // 1024} KB.")
+
+
+class BodyRefused(Exception):
+    """The body is larger than any route here takes, or comes too slowly."""
+
+
+@dataclass
+class _Head:
+    """What this layer needs of a request's header lines."""
+
+    correlation_id: str | None = None
+    content_length: int = 0
+    host: str = ""
+    origin: str | None = None
+
+
+def _read_head(lines: Iterable[tuple[bytes, bytes]]) -> _Head:
+    head = _Head()
+    for name, value in lines:
+        if name == _HEADER:
+            head.correlation_id = value.decode("latin-1")
+        elif name == b"content-length" and value.isdigit():
+            head.content_length = int(value[:15])
+        elif name == b"host":
+            head.host = value.decode("latin-1")
+        elif name == b"origin":
+            head.origin = value.decode("latin-1")
+    return head
+
+
+def _hostname(address: str) -> str:
+    try:
+        return urlsplit(address if "//" in address else f"//{address}").hostname or ""
+    except ValueError:
+        return ""
 
 
 class Edge:
     """Wraps the application. Requests are logged when slow or failed; routine ones only count (metrics)."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, body_seconds: float = BODY_SECONDS) -> None:
+        settings = get_settings()
         self.app = app
+        self._is_production = settings.env == "production"
+        self._own_host = _hostname(settings.public_url)
+        self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        sent_id, length = None, 0
-        for name, value in scope["headers"]:
-            if name == _HEADER:
-                sent_id = value.decode("latin-1")
-            elif name == b"content-length" and value.isdigit():
-                length = int(value)
-        client = scope.get("client")
-        with correlation.correlated(sent_id) as correlation_id, origin.coming_from(client[0] if client else ""):
-            if length > MAX_BODY_BYTES:
-                await _refuse_large(scope, send, correlation_id)
+        head = _read_head(scope["headers"])
+        refusal = self._refusal(scope, head)
+        if scope["type"] == "websocket":
+            if refusal is not None:
+                await send({"type": "websocket.close", "code": 1008})
                 return
-            await self._serve(scope, receive, send, correlation_id)
+            await self.app(scope, receive, send)
+            return
+        client = scope.get("client")
+        with correlation.correlated(head.correlation_id), origin.coming_from(client[0] if client else ""):
+            if refusal is not None:
+                await self._refuse(scope, send, refusal)
+                return
+            if scope["path"].startswith(headers.CONSOLE_PATHS):
+                headers.begin_page()
+            await self._serve(scope, receive, send)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, correlation_id: str) -> None:
-        started, status, received = time.perf_counter(), 0, 0
+    def _refusal(self, scope: Scope, head: _Head) -> _Refusal | None:
+        path = scope["path"]
+        if self._is_production and _hostname(head.host) != self._own_host and not path.startswith(_ANY_HOST):
+            return _FOREIGN_HOST
+        if head.origin is not None and path.startswith(headers.CONSOLE_PATHS):
+            # The one place where a cookie says who is asking: other sites' pages may not ask there, whatever browsers send along.
+            is_state_changing = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
+            if is_state_changing and _hostname(head.origin) not in (_hostname(head.host), self._own_host):
+                return _FOREIGN_ORIGIN
+        if head.content_length > (limit := _body_limit(path)):
+            return _too_large(limit)
+        return None
 
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started, status, received, limit = time.perf_counter(), 0, 0, _body_limit(scope["path"])
+        deadline = asyncio.get_running_loop().time() + self._body_seconds
+        is_whole, refusal = False, None
+
+        async def bounded() -> Message:
+            nonlocal received, is_whole, refusal
+            if refusal is not None:
+                return {"type": "http.disconnect"}
+            if is_whole:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                refusal = _TOO_SLOW
+                raise BodyRefused from None
             received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:
-                raise BodyTooLarge
+            is_whole = not message.get("more_body", False)
+            if received > limit:
+                refusal = _too_large(limit)
+                raise BodyRefused
             return message
 
         async def stamped(message: Message) -> None:
             nonlocal status
-            if received > MAX_BODY_BYTES and status in (0, 413):
-                status = 413  # whatever the route made of its cut-off body, the reason is this
-                return
+            if refusal is not None and status == 0:
+                return  # whatever the route made of its cut-off body, the reason is another
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (_HEADER, correlation_id.encode())]
+                self._stamp(scope, message)
             await send(message)
 
         try:
-            await self.app(scope, counted, stamped)
-        except BodyTooLarge:
-            status = status or 413
+            await self.app(scope, bounded, stamped)
+        except BodyRefused:
+            pass
         except ClientDisconnect:
             log.info("request.client_left", route=problems.route_of(scope))
         except Exception as error:
             if status:
                 raise
-            # The framework's own net hangs outside of this layer, where the correlation ID is gone.
-            answer = await problems.render_unexpected(Request(scope), error)
-            await answer(scope, receive, stamped)
+            if refusal is None:
+                # The framework's own net hangs outside of this layer, where the correlation ID is gone.
+                answer = await problems.render_unexpected(Request(scope), error)
+                await answer(scope, receive, stamped)
         finally:
-            if status == 413 and received > MAX_BODY_BYTES:
-                await _refuse_large(scope, send, correlation_id)
+            if refusal is not None and status == 0:
+                status = refusal.status
+                await self._refuse(scope, send, refusal)
             took_ms = int((time.perf_counter() - started) * 1000)
             if status >= 500 or took_ms > _QUIET_MS:
                 log.warning(
@@ -90,19 +185,33 @@ class Edge:
                     duration_ms=took_ms,
                 )
 
+    def _stamp(self, scope: Scope, message: Message) -> None:
+        """Add what every answer carries to its first message."""
+        sent = message["headers"]
+        names = {name.lower() for name, _ in sent}
+        is_html = any(name.lower() == b"content-type" and value.startswith(b"text/html") for name, value in sent)
+        added = headers.headers_for(scope["path"], is_html=is_html, is_production=self._is_production)
+        own = [(name, value) for name, value in added if name not in names]
+        message["headers"] = [*sent, *own, (_HEADER, correlation.current().encode())]
 
-async def _refuse_large(scope: Scope, send: Send, correlation_id: str) -> None:
-    body = orjson.dumps(
-        {
-            "type": "urn:inet:problem:body_too_large",
-            "title": "The request is too large",
-            "status": 413,
-            "detail": f"A request may be at most {MAX_BODY_BYTES // 1024} KB.",
-            "instance": scope["path"],
-            "code": "body_too_large",
-            "correlation_id": correlation_id,
-        }
-    )
-    headers = [(b"content-type", b"application/problem+json"), (_HEADER, correlation_id.encode()), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    async def _refuse(self, scope: Scope, send: Send, refusal: _Refusal) -> None:
+        body = orjson.dumps(
+            {
+                "type": f"urn:inet:problem:{refusal.code}",
+                "title": refusal.title,
+                "status": refusal.status,
+                "detail": refusal.detail,
+                "instance": scope["path"].encode("utf-8", "replace").decode(),
+                "code": refusal.code,
+                "correlation_id": correlation.current(),
+            }
+        )
+        lines = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
+        start: Message = {"type": "http.response.start", "status": refusal.status, "headers": lines}
+        self._stamp(scope, start)
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
+
+
+def _body_limit(path: str) -> int:
+    return _SMALL_BODY_BYTES if path.startswith(_SMALL_BODIES) else MAX_BODY_BYTES

@@ -13,6 +13,8 @@ class ErrorKind(StrEnum):
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     GONE = "gone"
+    STALE = "stale"
+    PRECONDITION_MISSING = "precondition_missing"
     TOO_MANY = "too_many"
     UNAVAILABLE = "unavailable"
 
@@ -57,6 +59,13 @@ class NotFound(DomainError):
 
 class Conflict(DomainError):
     kind, code, title = ErrorKind.CONFLICT, "conflict", "The state has changed"
+
+
+class Stale(DomainError):
+    """A change was meant for an older state of a record than the one that stands now."""
+
+    kind, code, title = ErrorKind.STALE, "stale", "Somebody else changed it first"
+    message = "This was changed since you read it. Read it again, and make your change to what stands now."
 
 
 class Unavailable(DomainError):

@@ -1,4 +1,8 @@
-"""Keys derived from INET_SECRET_KEY, one per purpose, and the three things done with them: seal, sign, look up."""
+"""Keys derived from INET_SECRET_KEY, one per purpose, and the three things done with them: seal, sign, look up.
+
+New things are made with the current key. What was made with an earlier one (INET_SECRET_KEY_PREVIOUS) still opens, until
+`inet secrets rotate` has sealed it anew (services/secrets.py).
+"""
 
 from __future__ import annotations
 
@@ -23,10 +27,17 @@ class BadSeal(Exception):
     """A sealed text was not made by us for this purpose, was altered, or was made with another key."""
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
+def _keys(purpose: str) -> tuple[bytes, ...]:
+    """The purpose's keys, the current one first."""
+    return tuple(
+        HKDF(algorithm=hashes.SHA256(), length=32, salt=b"inet-portal", info=purpose.encode()).derive(secret.encode())
+        for secret in get_settings().secret_keys
+    )
+
+
 def _key(purpose: str) -> bytes:
-    secret = get_settings().secret_key.get_secret_value().encode()
-    return HKDF(algorithm=hashes.SHA256(), length=32, salt=b"inet-portal", info=purpose.encode()).derive(secret)
+    return _keys(purpose)[0]
 
 
 def derived_secret(purpose: str) -> str:
@@ -36,7 +47,7 @@ def derived_secret(purpose: str) -> str:
 
 def forget() -> None:
     """Drop derived keys after the settings changed (tests)."""
-    _key.cache_clear()
+    _keys.cache_clear()
 
 
 def seal(purpose: str, data: bytes) -> str:
@@ -46,12 +57,30 @@ def seal(purpose: str, data: bytes) -> str:
 
 
 def unseal(purpose: str, text: str) -> bytes:
-    """Undo `seal`. Raises BadSeal for anything else."""
+    """Undo `seal`, also of an earlier key. Raises BadSeal for anything else."""
+    return _unseal(purpose, text)[0]
+
+
+def is_sealed_anew(purpose: str, text: str) -> bool:
+    """Whether `text` was sealed with the current key. Raises BadSeal when no key opens it."""
+    return _unseal(purpose, text)[1] == 0
+
+
+def _unseal(purpose: str, text: str) -> tuple[bytes, int]:
+    """What was sealed, and with which key by its number (0 is the current one)."""
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        return AESGCM(_key(purpose)).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], purpose.encode())
-    except (InvalidTag, ValueError) as error:
+    except ValueError as error:
         raise BadSeal from error
+    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != text:
+        # The decoder skips what it does not know: one sealed thing would go by any number of texts.
+        raise BadSeal
+    for number, key in enumerate(_keys(purpose)):
+        try:
+            return AESGCM(key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], purpose.encode()), number
+        except (InvalidTag, ValueError):
+            continue
+    raise BadSeal
 
 
 def seal_json(purpose: str, value: dict[str, object]) -> str:
@@ -68,4 +97,9 @@ def unseal_json(purpose: str, text: str) -> dict[str, object]:
 
 def keyed_mac(purpose: str, text: str) -> str:
     """A keyed hash to find a secret by without storing it: useless to a thief of the table alone."""
-    return hmac.new(_key(purpose), text.encode(), hashlib.sha256).hexdigest()
+    return keyed_macs(purpose, text)[0]
+
+
+def keyed_macs(purpose: str, text: str) -> tuple[str, ...]:
+    """The same with each key, the current one first: for look-ups of what may have been stored under an earlier key."""
+    return tuple(hmac.new(key, text.encode(), hashlib.sha256).hexdigest() for key in _keys(purpose))

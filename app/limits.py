@@ -1,7 +1,13 @@
-"""Rate limits in Redis: each named once, with what it counts by and what it does when Redis is away (product.md, "Rate limits")."""
+"""Rate limits in Redis: each named once, with what it counts by and what it does when Redis is away (product.md, "Rate limits").
+
+Two ways to count. `count` asks Redis at every try and is exact: for what is worth guessing. `allow` is for the generous limits of busy
+addresses: it takes tries from Redis in portions that grow with use, all questions of one moment in one round trip, so that it costs a
+request next to nothing. A portion is never larger than what was used before it, so a limit counts at most twice what really came.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from dataclasses import dataclass
@@ -11,12 +17,21 @@ import structlog
 from limits import RateLimitItem, parse
 from limits.storage import RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
+from redis import ConnectionPool
+from redis.exceptions import NoScriptError
 
 from app import redis
 from app.errors import TooMany, Unavailable
+from app.hot import Batcher
 from app.settings import get_settings
 
 log = structlog.get_logger(__name__)
+_CLOSED_SECONDS = 10
+# How long a generous limit does not ask a Redis that did not answer: each question would cost its time-out.
+_AWAY_SECONDS = 1.0
+_MOST_PURSES = 20_000
+_REPEATS_SECONDS = 600
+_LARGEST_PORTION = 20
 
 
 @dataclass(frozen=True)
@@ -38,16 +53,23 @@ def _item(allowed: str) -> RateLimitItem:
 
 
 @lru_cache(maxsize=1)
-def _limiter() -> SlidingWindowCounterRateLimiter:
+def _limiter_on(pool: ConnectionPool) -> SlidingWindowCounterRateLimiter:
     url = get_settings().redis_url
     # The library names a connection over a socket file differently from redis-py.
     uri = url.replace("unix://", "redis+unix://", 1) if url.startswith("unix://") else url
-    return SlidingWindowCounterRateLimiter(RedisStorage(uri, connection_pool=redis.client().connection_pool))
+    return SlidingWindowCounterRateLimiter(RedisStorage(uri, connection_pool=pool))
+
+
+def _limiter() -> SlidingWindowCounterRateLimiter:
+    return _limiter_on(redis.client().connection_pool)
 
 
 def forget() -> None:
-    """Drop the connection (tests, changed settings)."""
-    _limiter.cache_clear()
+    """Drop the connection and what this process holds of the generous limits (tests, changed settings)."""
+    global _away_until
+    _limiter_on.cache_clear()
+    _purses.clear()
+    _away_until = 0.0
 
 
 def count(limit: Limit, *who: str) -> None:
@@ -55,10 +77,146 @@ def count(limit: Limit, *who: str) -> None:
     try:
         if _limiter().hit(limit.item, limit.name, *who):
             return
-        window = _limiter().get_window_stats(limit.item, limit.name, *who)
+        wait = _wait(limit, who)
     except redis.Away:
-        if limit.is_tight:
-            raise Unavailable("This is closed for a moment, because tries cannot be counted. Try again in a minute.") from None
+        _refuse_if_tight(limit)
+        return
+    raise TooMany(wait)
+
+
+def count_once(limit: Limit, key: str, *who: str) -> None:
+    """`count`, but a repeat under the same `key` within ten minutes is free: a phone that lost the answer asks again."""
+    try:
+        mark = f"limits-once:{hashlib.sha256(repr((limit.name, who, key)).encode()).hexdigest()}"
+        is_new = redis.client().set(mark, 1, nx=True, ex=_REPEATS_SECONDS)
+    except redis.Away:
+        is_new = True
+    if not is_new:
+        return
+    try:
+        count(limit, *who)
+    except TooMany:
+        redis.client().delete(mark)
+        raise
+
+
+def is_spent(limit: Limit, *who: str) -> bool:
+    """Whether the next try would be refused; nothing is counted. False without Redis, or Unavailable for a tight limit."""
+    try:
+        return not _limiter().test(limit.item, limit.name, *who)
+    except redis.Away:
+        _refuse_if_tight(limit)
+        return False
+
+
+def refuse_spent(limit: Limit, *who: str) -> None:
+    """Refuse who has used up `limit`; nothing is counted. Raises TooMany, or Unavailable for a tight limit without Redis."""
+    if is_spent(limit, *who):
+        raise TooMany(_wait(limit, who))
+
+
+def note(limit: Limit, *who: str) -> None:
+    """Count something that has happened and can no longer be refused, such as a failure."""
+    try:
+        _limiter().hit(limit.item, limit.name, *who)
+    except redis.Away:
+        log.warning("limit.not_counted", limit=limit.name)
+
+
+def _wait(limit: Limit, who: tuple[str, ...]) -> int:
+    window = _limiter().get_window_stats(limit.item, limit.name, *who)
+    return max(1, math.ceil(window.reset_time - time.time()))
+
+
+def _refuse_if_tight(limit: Limit) -> None:
+    if limit.is_tight:
+        raise Unavailable(
+            "This is closed for a moment, because tries cannot be counted. Try again in a minute.", retry_after=_CLOSED_SECONDS
+        ) from None
+    log.warning("limit.not_counted", limit=limit.name)
+
+
+# --- generous limits, on the event loop
+
+
+@dataclass
+class _Purse:
+    """Tries of one caller that this process has taken from Redis and not yet used, or the time until which there are none."""
+
+    left: int = 0
+    portion: int = 1
+    good_until: float = 0.0
+    closed_until: float = 0.0
+
+
+_purses: dict[tuple[Limit, tuple[str, ...]], _Purse] = {}
+_away_until = 0.0
+
+
+async def allow(limit: Limit, *who: str) -> None:
+    """Let one request of a busy address pass, or raise TooMany. Open while Redis is away; never blocks the event loop."""
+    now = time.monotonic()
+    purse = _purses.get((limit, who))
+    if purse is None:
+        if len(_purses) >= _MOST_PURSES:
+            _purses.clear()
+        purse = _purses[limit, who] = _Purse()
+    if purse.closed_until > now:
+        raise TooMany(math.ceil(purse.closed_until - now))
+    if purse.left > 0 and purse.good_until > now:
+        purse.left -= 1
+        return
+    await _refill(purse, limit, who, now)
+
+
+async def _refill(purse: _Purse, limit: Limit, who: tuple[str, ...], now: float) -> None:
+    global _away_until
+    if _away_until > now:
+        return
+    item = limit.item
+    key = item.key_for(limit.name, *who)
+    portion = purse.portion
+    try:
+        is_granted = await _take((key, item.amount, item.get_expiry(), portion))
+    except redis.Away:
+        _away_until = now + _AWAY_SECONDS
         log.warning("limit.not_counted", limit=limit.name)
         return
-    raise TooMany(max(1, math.ceil(window.reset_time - time.time())))
+    if is_granted:
+        purse.left += portion - 1
+        purse.good_until = now + item.get_expiry()
+        purse.portion = min(portion * 2, max(1, item.amount // _LARGEST_PORTION))
+    elif portion > 1:
+        purse.portion = 1
+        await _refill(purse, limit, who, now)
+    else:
+        # A second's grace: the counter moves on, and asking it again for every refused request would be the attack's own work.
+        purse.closed_until = now + max(1.0, item.get_expiry() / item.amount)
+        raise TooMany(math.ceil(purse.closed_until - now))
+
+
+_Take = tuple[str, int, int, int]
+_script_sha = ""
+
+
+async def _ask_redis(batch: list[_Take]) -> list[bool]:
+    """The library's own sliding window, for many callers in one round trip."""
+    global _script_sha
+    if not _script_sha:
+        _script_sha = await redis.async_client().script_load(RedisStorage.SCRIPT_ACQUIRE_SLIDING_WINDOW)
+    try:
+        return await _run_script(batch)
+    except NoScriptError:  # Redis was restarted
+        await redis.async_client().script_load(RedisStorage.SCRIPT_ACQUIRE_SLIDING_WINDOW)
+        return await _run_script(batch)
+
+
+async def _run_script(batch: list[_Take]) -> list[bool]:
+    pipeline = redis.async_client().pipeline(transaction=False)
+    for key, amount, seconds, portion in batch:
+        current = f"{RedisStorage.PREFIX}:{{{key}}}"
+        pipeline.evalsha(_script_sha, 2, f"{current}/-1", current, str(amount), str(seconds), str(portion))
+    return [bool(granted) for granted in await pipeline.execute()]
+
+
+_take: Batcher[_Take, bool] = Batcher(_ask_redis)

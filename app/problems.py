@@ -25,6 +25,8 @@ HTTP_STATUS = {
     ErrorKind.NOT_FOUND: 404,
     ErrorKind.CONFLICT: 409,
     ErrorKind.GONE: 410,
+    ErrorKind.STALE: 412,
+    ErrorKind.PRECONDITION_MISSING: 428,
     ErrorKind.TOO_MANY: 429,
     ErrorKind.UNAVAILABLE: 503,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import redis
@@ -11,7 +12,7 @@ from app.settings import get_settings
 
 Away = (redis.RedisError, OSError)
 _sync: redis.Redis | None = None
-_async: redis.asyncio.Redis | None = None
+_async: dict[tuple[asyncio.AbstractEventLoop, str], redis.asyncio.Redis] = {}
 
 
 def client() -> redis.Redis:
@@ -28,19 +29,27 @@ def worker_client() -> redis.Redis:
 
 
 def async_client() -> redis.asyncio.Redis:
-    """The event loop's client for the hot questions; one loop per process."""
-    global _async
-    if _async is None:
-        _async = redis.asyncio.Redis.from_url(get_settings().redis_url, socket_connect_timeout=1, socket_timeout=1)
-    return _async
+    """The running event loop's client for the hot questions: its connections belong to that loop alone."""
+    url = get_settings().redis_url
+    key = asyncio.get_running_loop(), url
+    if key not in _async:
+        _async[key] = redis.asyncio.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1)
+    return _async[key]
+
+
+async def close_async() -> None:
+    """Give the running loop's connections back before the loop ends."""
+    loop = asyncio.get_running_loop()
+    for key in [key for key in _async if key[0] is loop]:
+        await _async.pop(key).aclose()
 
 
 def forget() -> None:
-    """Drop the clients (tests, and a stopped process)."""
-    global _sync, _async
+    """Drop the synchronous client (tests, and a stopped process); `close_async` is for the others, in their loop."""
+    global _sync
     if _sync is not None:
         _sync.close()
-    _sync = _async = None
+    _sync = None
 
 
 Reply = Any

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     redis_url: str = ""
     public_url: str = "http://127.0.0.1:8080"
     secret_key: SecretStr = SecretStr("")
+    # Keys that were the secret key before, comma-separated: what they sealed still opens (`inet secrets rotate`).
+    secret_key_previous: SecretStr = SecretStr("")
     # Names of the keys that sign access tokens: the first signs, the others still open while their tokens live.
     token_key_ids: str = "k1"  # noqa: S105 - names, not keys
     data_dir: Path = Path(".inet")
@@ -52,6 +54,8 @@ class Settings(BaseSettings):
 
     sms_url: SecretStr | None = None
     sms_legacy_until: str = "2026-11-30"
+
+    email_url: SecretStr | None = None
 
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -82,6 +86,11 @@ class Settings(BaseSettings):
         return tuple(face for face in ALL_FACES if face in _split(self.roles))
 
     @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """The current key first, then those before it."""
+        return (self.secret_key.get_secret_value(), *_split(self.secret_key_previous.get_secret_value()))
+
+    @property
     def wave_webhook_secrets(self) -> tuple[str, ...]:
         """Several secrets, comma-separated, are accepted while one is being rotated (protocols/wave.md §5)."""
         return _split(self.wave_webhook_secret.get_secret_value())
@@ -94,6 +103,10 @@ class Settings(BaseSettings):
             raise SettingsError("INET_REDIS_URL must look like redis://host:6379/0 (or rediss://, unix://)")
         if len(self.secret_key.get_secret_value()) < MIN_SECRET_LENGTH:
             raise SettingsError(f"INET_SECRET_KEY must be a random text of at least {MIN_SECRET_LENGTH} characters")
+        if any(len(key) < MIN_SECRET_LENGTH for key in self.secret_keys[1:]):
+            raise SettingsError("INET_SECRET_KEY_PREVIOUS must be earlier values of INET_SECRET_KEY, separated by commas")
+        if self.email_url and not self.email_url.get_secret_value().startswith(("smtp://", "smtps://")):
+            raise SettingsError("INET_EMAIL_URL must look like smtp://user:password@host:587/?from=inet@example.gm (or smtps://)")
         if self.env == "production":
             self._check_production()
 

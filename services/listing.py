@@ -29,6 +29,17 @@ class Slice:
 
 
 @dataclass(frozen=True)
+class After(Slice):
+    """The rows that follow `key`, the last row's values of the sort's columns; without one, those that begin the list.
+
+    Rows that come or go meanwhile neither repeat nor hide others. One row more than `limit` is fetched, so that the caller knows whether
+    more follow; nothing is counted.
+    """
+
+    key: tuple[object, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Listing(Generic[Row]):
     """`total` is exact unless `is_estimate`; rows past `COUNT_CAP` are reached by narrowing the filters, not by paging."""
 
@@ -53,12 +64,26 @@ def fetch(
     """The rows of one page. Every entry of `sorts` is the column list of an index, ending in one that makes the order total."""
     columns = sorts.get(part.sort, sorts[default_sort])
     ordered = query.order_by(*(column.desc() if part.descending else column.asc() for column in columns))
+    if isinstance(part, After):
+        if part.key is not None:
+            # One comparison of whole rows is one range of the sort's index.
+            here, there = (
+                sa.tuple_(*columns),
+                sa.tuple_(*(sa.literal(value, column.type) for value, column in zip(part.key, columns, strict=True))),
+            )
+            ordered = ordered.where(here < there if part.descending else here > there)
+        return session.execute(ordered.limit(min(max(part.limit, 1), MAX_LIMIT) + 1)).all()
     offset = min(max(part.offset, 0), COUNT_CAP)
     return session.execute(ordered.offset(offset).limit(min(max(part.limit, 1), MAX_LIMIT))).all()
 
 
-def count(session: Session, query: sa.Select[Any], *, whole_table: str | None = None) -> tuple[int, bool]:
-    """How many rows `query` (of one column) has, and whether that is an estimate. `whole_table` names the table if nothing is filtered."""
+def count(session: Session, query: sa.Select[Any], *, whole_table: str | None = None, part: Slice | None = None) -> tuple[int, bool]:
+    """How many rows `query` (of one column) has, and whether that is an estimate. `whole_table` names the table if nothing is filtered.
+
+    For an `After` nothing is counted, and the answer is an estimate of 0.
+    """
+    if isinstance(part, After):
+        return 0, True
     bounded = query.order_by(None).limit(COUNT_CAP + 1).subquery()
     counted = session.execute(sa.select(sa.func.count()).select_from(bounded)).scalar_one()
     if counted <= COUNT_CAP:

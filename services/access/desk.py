@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypedDict
 
-from sqlmodel import Session, col, update
+from sqlmodel import Session, col, select, update
 
 from app.errors import Conflict
 from app.events import publish
-from services.access.errors import SessionNotFound
-from services.access.gateways import add_gateway, faskey_of, gateway_by_slug, router_snippet
+from services.access.errors import GatewayNotFound, SessionNotFound
+from services.access.gateways import add_gateway, faskey_of, gateway_by_slug, router_snippet, site_named
 from services.access.models import ON_OFFER, AccessSession, Entitlement, EntitlementState, Gateway, Grant, GrantState, SessionState
 from services.accounts.permissions import Permission, Principal
 from services.audit import service as audit
+from services.network.models import Site
+from services.revision import require
 
 ENDED_BY_STAFF = "ended_by_staff"
 _HIDDEN = "•" * 16
@@ -74,6 +77,38 @@ def register_gateway(
     audit.record(session, actor, "gateway.register", target=("gateway", slug), now=now, after=shown)
     publish(session, "gateways", gateway.id)
     return gateway
+
+
+class GatewayChanges(TypedDict, total=False):
+    """What is left out stays as it is; a `site` of None takes the gateway from its place."""
+
+    name: str
+    site: str | None
+
+
+def change_gateway(
+    session: Session, *, actor: Principal, slug: str, changes: GatewayChanges, expected_revision: str | None, now: datetime
+) -> Gateway:
+    """Give a router another name or place. Raises Forbidden, GatewayNotFound or Stale."""
+    actor.require(Permission.GATEWAYS_EDIT)
+    gateway = session.exec(select(Gateway).where(Gateway.slug == slug).with_for_update()).one_or_none()
+    if gateway is None:
+        raise GatewayNotFound
+    require(expected_revision, gateway.revision)
+    before = {"name": gateway.name, "site": _site_of(session, gateway)}
+    gateway.name = changes.get("name", gateway.name)
+    if "site" in changes:
+        gateway.site_id = site_named(session, changes["site"])
+    session.flush()
+    after = {"name": gateway.name, "site": _site_of(session, gateway)}
+    audit.record(session, actor, "gateway.change", target=("gateway", slug), now=now, before=before, after=after)
+    publish(session, "gateways", gateway.id)
+    return gateway
+
+
+def _site_of(session: Session, gateway: Gateway) -> str | None:
+    site = session.get(Site, gateway.site_id) if gateway.site_id else None
+    return site.name if site else None
 
 
 def snippet_for(session: Session, *, actor: Principal, slug: str, public_url: str, reveal: bool, now: datetime) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, select
 
@@ -52,7 +53,7 @@ def add_gateway(
         gateway_hash=opennds.gateway_hash(gateway_name),
         faskey_sealed=seal(_FASKEY, faskey.encode()),
         level=level,
-        site_id=_site(session, site_name),
+        site_id=site_named(session, site_name),
         name=name or site_name or slug,
         created_at=now,
     )
@@ -64,15 +65,13 @@ def add_gateway(
     return gateway
 
 
-def _site(session: Session, name: str | None) -> int | None:
+def site_named(session: Session, name: str | None) -> int | None:
+    """The place of this name, made when there is none yet; None without a name."""
     if not name:
         return None
-    site = session.exec(select(Site).where(Site.name == name)).one_or_none()
-    if site is None:
-        site = Site(name=name)
-        session.add(site)
-        session.flush()
-    return site.id
+    # Two routers registered at once at one new place must meet in one row.
+    session.execute(insert(Site).values(name=name).on_conflict_do_nothing())
+    return session.exec(select(Site.id).where(Site.name == name)).one()
 
 
 def new_identity() -> tuple[str, str, str]:

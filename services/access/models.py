@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from app.db import UtcDateTime, enum_type
+from services.revision import revision_of
 
 
 class Gateway(SQLModel, table=True):
@@ -29,6 +30,11 @@ class Gateway(SQLModel, table=True):
     last_poll_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_clear_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     version: str | None = Field(default=None, max_length=32)
+
+    @property
+    def revision(self) -> str:
+        """Of what staff may change; polls do not count."""
+        return revision_of(self.id, self.name, self.site_id)
 
 
 class EntitlementState(StrEnum):

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from app import redis
 from services.access import busy
-from services.access.errors import GatewayNotFound
+from services.access.errors import GatewayNotFound, SessionNotFound
 from services.access.models import ON_OFFER, AccessSession, Entitlement, Gateway, Grant, GrantState, SessionState
 from services.accounts.customers import find_customer
 from services.accounts.errors import BadPhone
@@ -109,7 +109,7 @@ def list_sessions(session: Session, *, actor: Principal, wanted: SessionFilter, 
     found = fetch(session, _sessions_query().where(*conditions), part, sorts=sorts, default_sort="started")
     whole = "access_session" if wanted == SessionFilter(which="all") else None
     counted = pick(AccessSession.id).join(Grant, col(Grant.id) == AccessSession.grant_id).where(*conditions)
-    total, is_estimate = count(session, counted, whole_table=whole)
+    total, is_estimate = count(session, counted, whole_table=whole, part=part)
     return Listing(tuple(_session_row(row) for row in found), total, is_estimate)
 
 
@@ -146,6 +146,15 @@ def sessions_of(
     else:
         query = query.where(col(AccessSession.customer_id) == customer_id)
     return tuple(_session_row(row) for row in session.execute(query).all())
+
+
+def session_page(session: Session, *, actor: Principal, session_id: int) -> SessionRow:
+    """Raises Forbidden or SessionNotFound."""
+    actor.require(Permission.SESSIONS_READ)
+    found = session.execute(_sessions_query().where(col(AccessSession.id) == session_id)).one_or_none()
+    if found is None:
+        raise SessionNotFound
+    return _session_row(found)
 
 
 def count_online(session: Session, *, actor: Principal) -> int:
@@ -216,6 +225,8 @@ class GatewayRow:
     last_poll_at: datetime | None
     last_clear_at: datetime | None
     created_at: datetime
+    site_id: int | None
+    revision: str
 
     def is_silent(self, *, now: datetime) -> bool:
         """It polled before and no longer does."""
@@ -241,7 +252,7 @@ def list_gateways(session: Session, *, actor: Principal, search: str, part: Slic
         conditions.append(sa.or_(*(col(field).icontains(text, autoescape=True) for field in fields)))
     found = fetch(session, _gateways_query().where(*conditions), part, sorts=_GATEWAY_SORTS, default_sort="name")
     counted = pick(Gateway.id).outerjoin(Site, col(Site.id) == Gateway.site_id).where(*conditions)
-    total, is_estimate = count(session, counted)
+    total, is_estimate = count(session, counted, part=part)
     return Listing(_gateway_rows(found), total, is_estimate)
 
 
@@ -285,6 +296,8 @@ def _gateway_rows(found: Iterable[Any]) -> tuple[GatewayRow, ...]:
             last_poll_at=max((at for at in (gateway.last_poll_at, polls.get(gateway.slug)) if at), default=None),
             last_clear_at=gateway.last_clear_at,
             created_at=gateway.created_at,
+            site_id=gateway.site_id,
+            revision=gateway.revision,
         )
         for gateway, site in pairs
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.errors import Conflict, InvalidInput, NotFound, Unauthenticated
+from app.errors import Conflict, DomainError, ErrorKind, Forbidden, InvalidInput, NotFound, Unauthenticated
 
 
 class BadPhone(InvalidInput):
@@ -26,6 +26,47 @@ class StaffExists(Conflict):
 class WeakPassword(InvalidInput):
     code, title = "weak_password", "The password is too weak"
     message = "Use at least 12 characters, and not a well-known password."
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message, field="password")
+
+
+class WrongPassword(InvalidInput):
+    code, title = "wrong_password", "That is not your password"
+    message = "That is not your present password."
+
+    def __init__(self) -> None:
+        super().__init__(field="present")
+
+
+class LinkSpent(DomainError):
+    kind, code, title = ErrorKind.GONE, "link_spent", "This link does not work any more"
+    message = "This link was used already, is too old, or was replaced by a newer one. Ask for a new one."
+
+
+class StaffNotFound(NotFound):
+    code, title = "staff_not_found", "No such person"
+    message = "There is no staff account under that number."
+
+
+class TokenNotFound(NotFound):
+    code, title = "token_not_found", "No such token"
+    message = "There is no API token under that number."
+
+
+class NotYourself(Forbidden):
+    code = "not_yourself"
+    message = "You cannot do this to your own account; another admin can. Your password, second factor and sessions are under Your account."
+
+
+class OnlyRoot(Forbidden):
+    code = "only_root"
+    message = "Only Root makes or changes Root and System Admin accounts."
+
+
+class LastRoot(Conflict):
+    code, title = "last_root", "This is the last Root"
+    message = "This is the last active Root account. Make another one first, or nobody could ever change it back."
 
 
 class BadEmail(InvalidInput):

@@ -115,7 +115,7 @@ class IdempotentAnswer(SQLModel, table=True):
     principal: str = Field(max_length=254)
     key_mac: str = Field(max_length=64)
     request_digest: str = Field(max_length=64)
-    # None while the first request is still at work.
+    # Always set: the row is written with the answer, in the transaction of the work (services/accounts/idempotency.py).
     status: int | None = None
     # Sealed: an answer may hold what is shown only once.
     body_sealed: str | None = None

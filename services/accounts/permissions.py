@@ -28,6 +28,9 @@ class Permission(StrEnum):
     TICKETS_READ = "tickets:read"
     STAFF_READ = "staff:read"
     STAFF_EDIT = "staff:edit"
+    TOKENS_READ = "tokens:read"
+    TOKENS_EDIT = "tokens:edit"
+    SELF_EDIT = "self:edit"
     HEALTH_READ = "health:read"
     AUDIT_READ = "audit:read"
     ACCESS_READ = "access:read"
@@ -35,7 +38,11 @@ class Permission(StrEnum):
 
 
 P = Permission
-_READ_SHOP = frozenset({P.DASHBOARD_READ, P.PACKAGES_READ, P.PAYMENTS_READ, P.VOUCHERS_READ, P.SESSIONS_READ, P.CUSTOMERS_READ})
+# What everybody may do for themselves: password, second factor, sessions. All that is left to a person who must set one up first.
+OWN_ACCOUNT = frozenset({P.SELF_EDIT})
+_READ_SHOP = OWN_ACCOUNT | frozenset(
+    {P.DASHBOARD_READ, P.PACKAGES_READ, P.PAYMENTS_READ, P.VOUCHERS_READ, P.SESSIONS_READ, P.CUSTOMERS_READ}
+)
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ROOT: frozenset(Permission),
     Role.SYSTEM_ADMIN: _READ_SHOP
@@ -45,6 +52,8 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         P.TICKETS_READ,
         P.STAFF_READ,
         P.STAFF_EDIT,
+        P.TOKENS_READ,
+        P.TOKENS_EDIT,
         P.HEALTH_READ,
         P.AUDIT_READ,
         P.ACCESS_READ,
@@ -53,12 +62,30 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.CUSTOMER_CARE: _READ_SHOP
     | {P.PAYMENTS_RETRY, P.VOUCHERS_ISSUE, P.VOUCHERS_REVEAL, P.SESSIONS_END, P.GATEWAYS_READ, P.TICKETS_READ}
     | {P.ACCESS_READ, P.ACCESS_GRANT},
-    Role.FIELD_TECHNICIAN: frozenset({P.DASHBOARD_READ, P.SESSIONS_READ, P.GATEWAYS_READ, P.TICKETS_READ, P.ACCESS_READ}),
+    Role.FIELD_TECHNICIAN: OWN_ACCOUNT | {P.DASHBOARD_READ, P.SESSIONS_READ, P.GATEWAYS_READ, P.TICKETS_READ, P.ACCESS_READ},
     Role.BILLING_OFFICER: _READ_SHOP
     | {P.PACKAGES_EDIT, P.PAYMENTS_RETRY, P.VOUCHERS_ISSUE, P.VOUCHERS_BLOCK, P.VOUCHERS_REVEAL, P.TICKETS_READ},
 }
-# What an outside service's token may be given.
-API_SCOPES = frozenset({P.ACCESS_READ, P.ACCESS_GRANT})
+# What an outside service's token may be given: the shop and the network. Nothing of staff, tokens or the audit; no codes of old vouchers.
+API_SCOPES = frozenset(
+    {
+        P.PACKAGES_READ,
+        P.PACKAGES_EDIT,
+        P.PAYMENTS_READ,
+        P.PAYMENTS_RETRY,
+        P.VOUCHERS_READ,
+        P.VOUCHERS_ISSUE,
+        P.VOUCHERS_BLOCK,
+        P.SESSIONS_READ,
+        P.SESSIONS_END,
+        P.GATEWAYS_READ,
+        P.GATEWAYS_EDIT,
+        P.CUSTOMERS_READ,
+        P.TICKETS_READ,
+        P.ACCESS_READ,
+        P.ACCESS_GRANT,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +98,8 @@ class Principal:
     permissions: frozenset[Permission]
     role: Role | None = None
     email: str | None = None
+    # The role needs a second factor and there is none: until it is set up, nothing but the own account is open.
+    must_enrol: bool = False
 
     def may(self, permission: Permission) -> bool:
         return permission in self.permissions

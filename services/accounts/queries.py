@@ -1,4 +1,4 @@
-"""Long reads of customers for the console."""
+"""Long reads of customers and staff for the console."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from services.accounts.customers import find_customer
-from services.accounts.errors import BadPhone, CustomerNotFound
-from services.accounts.models import Customer, Device
+from services.accounts.errors import BadPhone, CustomerNotFound, StaffNotFound
+from services.accounts.models import Customer, Device, Role, Staff
 from services.accounts.permissions import Permission, Principal
 from services.listing import Listing, Slice, count, fetch, pick
 
@@ -27,7 +27,7 @@ def list_customers(session: Session, *, actor: Principal, search: str, part: Sli
     actor.require(Permission.CUSTOMERS_READ)
     conditions = [_found_by(session, search)] if search.strip() else []
     found = fetch(session, pick(Customer).where(*conditions), part, sorts=_SORTS, default_sort="newest")
-    total, is_estimate = count(session, pick(Customer.id).where(*conditions), whole_table=None if conditions else "customer")
+    total, is_estimate = count(session, pick(Customer.id).where(*conditions), whole_table=None if conditions else "customer", part=part)
     return Listing(tuple(row[0] for row in found), total, is_estimate)
 
 
@@ -63,3 +63,40 @@ def customer_page(session: Session, *, actor: Principal, customer_id: int) -> Cu
         select(Device).where(Device.customer_id == customer_id).order_by(col(Device.last_seen_at).desc()).limit(20)
     ).all()
     return CustomerPage(customer, tuple(devices), customer.created_at)
+
+
+_STAFF_SORTS: dict[str, Sequence[Any]] = {"name": (col(Staff.name), col(Staff.id)), "seen": (col(Staff.last_login_at), col(Staff.id))}
+
+
+@dataclass(frozen=True)
+class StaffFilter:
+    """`search` is how a name or an e-mail begins."""
+
+    search: str = ""
+    role: Role | None = None
+    is_active: bool | None = None
+
+
+def list_staff(session: Session, *, actor: Principal, wanted: StaffFilter, part: Slice) -> Listing[Staff]:
+    """One page of the people who work with the console. Raises Forbidden."""
+    actor.require(Permission.STAFF_READ)
+    conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.role is not None:
+        conditions.append(col(Staff.role) == wanted.role)
+    if wanted.is_active is not None:
+        conditions.append(col(Staff.is_active).is_(wanted.is_active))
+    if text := wanted.search.strip().lower():
+        columns = (col(Staff.email), sa.func.lower(Staff.name))
+        conditions.append(sa.or_(*(column.startswith(text, autoescape=True) for column in columns)))
+    found = fetch(session, pick(Staff).where(*conditions), part, sorts=_STAFF_SORTS, default_sort="name")
+    total, is_estimate = count(session, pick(Staff.id).where(*conditions))
+    return Listing(tuple(row[0] for row in found), total, is_estimate)
+
+
+def staff_page(session: Session, *, actor: Principal, staff_id: int) -> Staff:
+    """Raises Forbidden or StaffNotFound."""
+    actor.require(Permission.STAFF_READ)
+    staff = session.get(Staff, staff_id)
+    if staff is None:
+        raise StaffNotFound
+    return staff

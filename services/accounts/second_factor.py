@@ -10,7 +10,7 @@ import pyotp
 from sqlmodel import Session, col, delete, select
 
 from app.errors import InvalidInput, Unauthenticated
-from app.keys import keyed_mac, seal, unseal
+from app.keys import keyed_mac, keyed_macs, seal, unseal
 from app.settings import get_settings
 from services.accounts.models import RecoveryCode, Role, Staff
 
@@ -91,9 +91,9 @@ def _use_code(staff: Staff, code: str, *, now: datetime) -> bool:
 
 def _use_recovery(session: Session, staff: Staff, code: str, *, now: datetime) -> bool:
     assert staff.id is not None
-    mac = _mac(staff.id, code.upper().replace("-", "").replace(" ", ""))
+    macs = keyed_macs(_RECOVERY, _named(staff.id, code.upper().replace("-", "").replace(" ", "")))
     found = session.exec(
-        select(RecoveryCode).where(RecoveryCode.code_mac == mac, col(RecoveryCode.used_at).is_(None)).with_for_update()
+        select(RecoveryCode).where(col(RecoveryCode.code_mac).in_(macs), col(RecoveryCode.used_at).is_(None)).with_for_update()
     ).one_or_none()
     if found is None:
         return False
@@ -102,4 +102,8 @@ def _use_recovery(session: Session, staff: Staff, code: str, *, now: datetime) -
 
 
 def _mac(staff_id: int, code: str) -> str:
-    return keyed_mac(_RECOVERY, f"{staff_id}:{code}")
+    return keyed_mac(_RECOVERY, _named(staff_id, code))
+
+
+def _named(staff_id: int, code: str) -> str:
+    return f"{staff_id}:{code}"

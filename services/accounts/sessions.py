@@ -18,8 +18,9 @@ from sqlmodel import Session
 from app import origin, redis
 from app.errors import Unavailable
 from app.keys import keyed_mac
+from services.accounts import second_factor
 from services.accounts.models import Staff
-from services.accounts.permissions import ROLE_PERMISSIONS, Principal
+from services.accounts.permissions import OWN_ACCOUNT, ROLE_PERMISSIONS, Principal
 
 LIFETIME = timedelta(hours=12)
 _TOKEN = "staff-session"  # noqa: S105 - the purpose of a key
@@ -42,6 +43,8 @@ class OpenSession:
     began_at: datetime
     address: str
     agent: str
+    # Compared with the person's: a session of an older epoch is dead, though Redis may still hold it.
+    epoch: int = 0
 
 
 def _key(session_id: str) -> str:
@@ -105,8 +108,15 @@ def principal_of_session(session: Session, session_id: str) -> Principal | None:
 
 def principal_of(staff: Staff) -> Principal:
     assert staff.id is not None
+    must_enrol = second_factor.is_required(staff.role) and not staff.has_second_factor
     return Principal(
-        kind="staff", id=staff.id, name=staff.name, email=staff.email, role=staff.role, permissions=ROLE_PERMISSIONS[staff.role]
+        kind="staff",
+        id=staff.id,
+        name=staff.name,
+        email=staff.email,
+        role=staff.role,
+        permissions=OWN_ACCOUNT if must_enrol else ROLE_PERMISSIONS[staff.role],
+        must_enrol=must_enrol,
     )
 
 
@@ -114,6 +124,17 @@ def end_session(session_id: str) -> None:
     """End a session; ending one that is gone is fine."""
     with _told_when_away():
         redis.client().delete(_key(session_id))
+
+
+def end_every_session(staff_id: int, *, but: str | None = None) -> None:
+    """Take every session of this person out of Redis, except the one named `but`. They died with the epoch; this only tidies up."""
+    with _told_when_away():
+        client = redis.client()
+        for raw in client.smembers(_of(staff_id)):
+            session_id = raw.decode() if isinstance(raw, bytes) else raw
+            if session_id != but:
+                client.delete(_key(session_id))
+                client.srem(_of(staff_id), session_id)
 
 
 def open_sessions(staff_id: int) -> list[OpenSession]:
@@ -133,7 +154,7 @@ def open_sessions(staff_id: int) -> list[OpenSession]:
 
 def _read(session_id: str, held: dict[bytes, Any]) -> OpenSession:
     began_at = datetime.fromtimestamp(int(held[b"began"]), UTC)
-    return OpenSession(session_id, began_at, held[b"address"].decode(), held[b"agent"].decode())
+    return OpenSession(session_id, began_at, held[b"address"].decode(), held[b"agent"].decode(), int(held[b"epoch"]))
 
 
 @dataclass(frozen=True)

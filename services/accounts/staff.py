@@ -6,22 +6,21 @@ import re
 import secrets
 from datetime import datetime
 
-from pwdlib import PasswordHash
+import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, select
 
-from app.settings import DEMO_PASSWORD, get_settings
-from services.accounts import sessions
-from services.accounts.errors import BadCredentials, BadEmail, StaffExists, WeakPassword
+from app.db import transaction
+from services.accounts import passwords, second_factor, sessions, tries
+from services.accounts.errors import BadCredentials, BadEmail, StaffExists
 from services.accounts.models import Role, Staff
 from services.accounts.permissions import Principal
+from services.accounts.second_factor import WrongSecondFactor
+from services.audit import service as audit
 
-_MIN_PASSWORD = 12
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s.]{2,}")
-_WELL_KNOWN = {"password1234", "123456789012", "qwertyuiopas", "administrator", "passwordpassword"}
-_hasher = PasswordHash.recommended()
-# Checked against when there is no such account, so that the answer takes as long as for a wrong password.
-_NOBODY = _hasher.hash(secrets.token_hex(16))
+_EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]+\.[^@\s.\x00-\x1f]{2,}")
+_LONGEST_EMAIL, _LONGEST_CODE = 254, 40
+log = structlog.get_logger(__name__)
 
 
 def add_staff(
@@ -31,42 +30,75 @@ def add_staff(
 
     Raises BadEmail, WeakPassword or StaffExists.
     """
-    email = email.strip().lower()
-    if not _EMAIL.fullmatch(email):
-        raise BadEmail
     password = password or secrets.token_urlsafe(15)
-    _check_password(password)
-    staff = Staff(
-        email=email,
-        name=name or email.split("@")[0].replace(".", " ").title(),
-        role=role,
-        password_hash=_hasher.hash(password),
-        created_at=now,
-    )
+    passwords.check_policy(password, email=email, name=name or "")
+    return save_staff(session, email=email, role=role, password_hash=passwords.hash_password(password), now=now, name=name), password
+
+
+def save_staff(session: Session, *, email: str, role: Role, password_hash: str, now: datetime, name: str | None = None) -> Staff:
+    """Add the row; an empty `password_hash` is that of a person who was invited. Raises BadEmail or StaffExists."""
+    email = email.strip().lower()
+    if not _EMAIL.fullmatch(email) or len(email) > _LONGEST_EMAIL:
+        raise BadEmail(field="email")
+    shown_name = (name or "").strip() or email.split("@")[0].replace(".", " ").title()
+    staff = Staff(email=email, name=shown_name[:120], role=role, password_hash=password_hash, created_at=now)
     try:
         with session.begin_nested():
             session.add(staff)
     except IntegrityError:
-        raise StaffExists from None
-    return staff, password
+        raise StaffExists(field="email") from None
+    return staff
 
 
-def _check_password(password: str) -> None:
-    demo_in_production = password == DEMO_PASSWORD and get_settings().env == "production"
-    if len(password) < _MIN_PASSWORD or password.lower() in _WELL_KNOWN or demo_in_production:
-        raise WeakPassword
+def find_by_email(session: Session, email: str) -> Staff | None:
+    """`email` as it was typed into a form that everybody may fill in."""
+    email = passwords.storable(email.strip().lower(), longest=_LONGEST_EMAIL + 1)
+    return session.exec(select(Staff).where(Staff.email == email)).one_or_none() if _EMAIL.fullmatch(email) else None
 
 
-def log_in(session: Session, *, email: str, password: str, now: datetime) -> str:
-    """Check the password (argon2id) and open a staff session; answers its token. Raises BadCredentials, or Unavailable without Redis."""
-    staff = session.exec(select(Staff).where(Staff.email == email.strip().lower())).one_or_none()
-    good, better_hash = _hasher.verify_and_update(password, staff.password_hash if staff else _NOBODY)
-    if not staff or not good or not staff.is_active:
+def authenticate(session: Session, *, email: str, password: str, now: datetime, code: str | None = None) -> Staff:
+    """Check password (argon2id) and second factor, and audit the success. The answer is locked while it has a second factor.
+
+    Raises BadCredentials for everything that a stranger must not tell apart (no such person, wrong password, disabled, invited only),
+    SecondFactorNeeded or WrongSecondFactor to who knows the password, TooMany, or Unavailable without Redis.
+    """
+    email = passwords.storable(email.strip().lower(), longest=_LONGEST_EMAIL)
+    tries.count_log_in(email)
+    staff = find_by_email(session, email)
+    good, better_hash = passwords.verify(password, staff.password_hash if staff else None)
+    if staff is None or not good or not staff.is_active:
+        # Not audited: a row only for those who exist would tell by its time who does.
+        log.info("log_in.refused")
         raise BadCredentials
+    _check_second_factor(session, staff, passwords.storable(code or "", longest=_LONGEST_CODE), now=now)
     if better_hash:
         staff.password_hash = better_hash
     staff.last_login_at = now
-    return sessions.open_session(staff, now=now)
+    tries.remember(email)
+    audit.record(session, sessions.principal_of(staff), "staff.log_in", target=("staff", staff.id), now=now)
+    return staff
+
+
+def _check_second_factor(session: Session, staff: Staff, code: str, *, now: datetime) -> None:
+    if not staff.has_second_factor:
+        return
+    if code:
+        tries.count_code(staff.email)
+    # Of two log-ins at once with the same code one must find it used.
+    session.refresh(staff, with_for_update=True)
+    try:
+        second_factor.check(session, staff, code, now=now)
+    except WrongSecondFactor:
+        # Somebody has the password: that must be told, though this transaction is rolled back.
+        with transaction() as apart:
+            audit.record(apart, sessions.principal_of(staff), "staff.second_factor_refused", target=("staff", staff.id), now=now)
+        raise
+
+
+def log_in(session: Session, *, email: str, password: str, now: datetime, code: str | None = None, agent: str = "") -> str:
+    """`authenticate`, then open a console session under a new token, which is the answer. Raises what `authenticate` raises."""
+    staff = authenticate(session, email=email, password=password, code=code, now=now)
+    return sessions.open_session(staff, now=now, agent=agent)
 
 
 def principal_for_session(session: Session, token: str | None) -> Principal | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,10 +34,12 @@ def list_audit(session: Session, *, actor: Principal, wanted: AuditFilter, part:
         conditions.append(col(AuditEntry.target_type) == wanted.target_type)
     if wanted.on:
         day = datetime.combine(wanted.on, time(), UTC)
-        conditions.append(col(AuditEntry.at).between(day, day + timedelta(days=1)))
+        conditions.append(col(AuditEntry.at).between(day, datetime.combine(wanted.on, time.max, UTC)))
     if text := wanted.search.strip():
         columns = (AuditEntry.action, AuditEntry.target_id, AuditEntry.actor, AuditEntry.correlation_id)
         conditions.append(sa.or_(*(col(column).startswith(text, autoescape=True) for column in columns)))
     found = fetch(session, pick(AuditEntry).where(*conditions), part, sorts=_SORTS, default_sort="id")
-    total, is_estimate = count(session, pick(AuditEntry.id).where(*conditions), whole_table=None if conditions else "audit_entry")
+    total, is_estimate = count(
+        session, pick(AuditEntry.id).where(*conditions), whole_table=None if conditions else "audit_entry", part=part
+    )
     return Listing(tuple(row[0] for row in found), total, is_estimate)

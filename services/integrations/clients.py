@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from app.outbound import CircuitBreaker
 from app.settings import get_settings
+from services.integrations.mail import MailClient
 from services.integrations.portabilling import PortaBilling, RestPortaBilling, SoapPortaBilling
 from services.integrations.sms import SmsClient
 from services.integrations.wave import WaveClient
@@ -19,6 +20,7 @@ class Outside:
     wave: WaveClient
     portabilling: PortaBilling
     sms: SmsClient | None
+    mail: MailClient | None
 
 
 @lru_cache(maxsize=1)
@@ -35,6 +37,7 @@ def outside() -> Outside:
         ),
         portabilling=_portabilling(),
         sms=SmsClient(settings.sms_url.get_secret_value()) if settings.sms_url else None,
+        mail=MailClient(settings.email_url.get_secret_value()) if settings.email_url else None,
     )
 
 

@@ -6,18 +6,25 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from app.errors import InvalidInput, NotFound
+from app.errors import Conflict, InvalidInput, NotFound
 from app.events import publish
 from services.accounts.permissions import Permission, Principal
 from services.audit import service as audit
 from services.packages.models import CURRENCY, Package, PackageVersion
+from services.revision import revision_of
 
 
 class PackageNotFound(NotFound):
     code, title = "package_not_found", "No such package"
     message = "That package is not on sale. Reload the list and pick one."
+
+
+class PackageExists(Conflict):
+    code, title = "package_exists", "There is such a package already"
+    message = "A package with that id is on the list already. Choose another id, or change that package."
 
 
 class PackageTerms(BaseModel):
@@ -47,6 +54,10 @@ class Offer:
     currency: str
     terms: PackageTerms
 
+    @property
+    def revision(self) -> str:
+        return revision_of(self.version, self.is_on_sale, self.position)
+
 
 def offers(session: Session, *, on_sale_only: bool = True) -> list[Offer]:
     """The price list in its order."""
@@ -66,6 +77,19 @@ def offer_to_buy(session: Session, public_id: str) -> Offer:
     if offer is None:
         raise PackageNotFound(field="package_id")
     return offer
+
+
+def offer_as_it_stands(session: Session, *, actor: Principal, public_id: str, lock: bool = False) -> Offer:
+    """One package of the list, on sale or not; `lock` keeps it so until the transaction ends. Raises Forbidden or PackageNotFound."""
+    actor.require(Permission.PACKAGES_READ)
+    query = select(Package).where(Package.public_id == public_id)
+    package = session.exec(query.with_for_update() if lock else query).one_or_none()
+    if package is None:
+        raise PackageNotFound("There is no package under that id.")
+    version = session.exec(
+        select(PackageVersion).where(PackageVersion.package_id == package.id, PackageVersion.version == package.current_version)
+    ).one()
+    return _offer(package, version)
 
 
 def terms_of(session: Session, version_id: int) -> PackageTerms:
@@ -98,12 +122,15 @@ def read_terms(values: dict[str, object]) -> PackageTerms:
 
 
 def add_package(session: Session, *, actor: Principal | None, public_id: str, terms: PackageTerms, position: int, now: datetime) -> Offer:
-    """Put a new package on the price list. `actor` is None for the demo's own seed."""
+    """Put a new package on the price list. `actor` is None for the demo's own seed. Raises Forbidden or PackageExists."""
     if actor is not None:
         actor.require(Permission.PACKAGES_EDIT)
     package = Package(public_id=public_id, position=position, created_at=now)
-    session.add(package)
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(package)
+    except IntegrityError:
+        raise PackageExists(field="id") from None
     version = _new_version(session, package, terms, 1, now)
     if actor is not None:
         audit.record(

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 from app.clock import Clock, isoformat
 from app.db import Begin
 from app.failpoints import boundary
-from app.keys import keyed_mac
+from app.keys import keyed_macs
 from services.access.context import HotspotContext
 from services.accounts import customers
 from services.accounts.models import Device
@@ -91,8 +91,8 @@ def buy(begin: Begin, order: Order, outside: Outside, *, clock: Clock) -> Opened
 
 def save(session: Session, order: Order, *, now: datetime) -> int:
     """Save the purchase before anybody outside hears of it; a repeated key answers the earlier one's id."""
-    key = keyed_mac("idempotency-key", order.idempotency_key) if order.idempotency_key else None
-    if key is not None and (repeated := _repeated(session, key, order)) is not None:
+    keys = keyed_macs("idempotency-key", order.idempotency_key) if order.idempotency_key else ()
+    if keys and (repeated := _repeated(session, keys, order)) is not None:
         return repeated
     offer = packages.offer_to_buy(session, order.package_id)
     customer = customers.find_or_create_customer(session, phone=order.phone, now=now)
@@ -111,7 +111,7 @@ def save(session: Session, order: Order, *, now: datetime) -> int:
         client_mac=context.mac if context else None,
         mac_trusted=context.mac_trusted if context else False,
         device_id=order.device.id if order.device else None,
-        idempotency_mac=key,
+        idempotency_mac=keys[0] if keys else None,
         request_digest=order.digest(),
         # Who saves it also opens it; only if they die in between does the sweep.
         next_attempt_at=now + _OWN_TRY,
@@ -122,7 +122,7 @@ def save(session: Session, order: Order, *, now: datetime) -> int:
             session.add(payment)
     except IntegrityError:
         # The same key a moment ago on another thread: that purchase is the answer.
-        repeated = _repeated(session, key, order) if key else None
+        repeated = _repeated(session, keys, order) if keys else None
         if repeated is None:
             raise
         return repeated
@@ -134,8 +134,8 @@ def save(session: Session, order: Order, *, now: datetime) -> int:
     return payment.id
 
 
-def _repeated(session: Session, key: str, order: Order) -> int | None:
-    earlier = session.exec(select(Payment).where(Payment.idempotency_mac == key)).one_or_none()
+def _repeated(session: Session, keys: tuple[str, ...], order: Order) -> int | None:
+    earlier = session.exec(select(Payment).where(col(Payment.idempotency_mac).in_(keys))).one_or_none()
     if earlier is None:
         return None
     if earlier.request_digest != order.digest():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from app.queue import ring
 from services.accounts.permissions import Permission, Principal
 from services.audit import service as audit
 from services.payments.checkout import payment_by_public_id
-from services.payments.errors import NothingToRetry
+from services.payments.errors import NothingToRetry, PaymentNotFound
 from services.payments.ledger import record
 from services.payments.models import EventKind, Payment, PaymentStatus
 from services.payments.process import ADVANCE_JOB
@@ -41,3 +41,12 @@ def retry_now(session: Session, *, actor: Principal, public_id: str, now: dateti
     assert payment.id is not None
     ring(session, ADVANCE_JOB, payment.id, queue="urgent")
     return payment
+
+
+def retry_by_reference(session: Session, *, actor: Principal, reference: str, now: datetime) -> Payment:
+    """`retry_now` for who knows the receipt code. Raises Forbidden, PaymentNotFound or NothingToRetry."""
+    actor.require(Permission.PAYMENTS_RETRY)
+    public_id = session.exec(select(Payment.public_id).where(Payment.reference == reference.upper())).one_or_none()
+    if public_id is None:
+        raise PaymentNotFound("There is no payment with that receipt code.")
+    return retry_now(session, actor=actor, public_id=public_id, now=now)

@@ -104,7 +104,7 @@ def list_payments(session: Session, *, actor: Principal, wanted: PaymentFilter, 
     # By status the index on (status, since) is the one that finds few rows among millions, so that order is offered with it only.
     sorts = _SORTS if wanted.status else {"created": _SORTS["created"]}
     found = fetch(session, _rows_query().where(*conditions), part, sorts=sorts, default_sort="created")
-    total, is_estimate = count(session, pick(Payment.id).where(*conditions), whole_table="payment" if wanted.is_empty else None)
+    total, is_estimate = count(session, pick(Payment.id).where(*conditions), whole_table="payment" if wanted.is_empty else None, part=part)
     return Listing(tuple(_row(row) for row in found), total, is_estimate)
 
 

@@ -67,7 +67,7 @@ def list_tickets(session: Session, *, actor: Principal, wanted: TicketFilter, pa
     if wanted.search.strip():
         conditions.append(_found_by(session, wanted.search.strip()))
     found = fetch(session, _rows_query().where(*conditions), part, sorts=_SORTS, default_sort="created")
-    total, is_estimate = count(session, pick(Ticket.id).where(*conditions), whole_table=None if conditions else "ticket")
+    total, is_estimate = count(session, pick(Ticket.id).where(*conditions), whole_table=None if conditions else "ticket", part=part)
     return Listing(tuple(TicketRow(*row) for row in found), total, is_estimate)
 
 

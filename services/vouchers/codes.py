@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import secrets
 
-from app.keys import keyed_mac, seal, unseal
+from app.keys import keyed_mac, keyed_macs, seal, unseal
 from services.vouchers.errors import MistypedCode
 
 # Neither 0 O Q nor 1 I L: what is left cannot be mistaken on a wet scratch card.
 ALPHABET = "23456789ABCDEFGHJKMNPRSTUVWXYZ"
 _RANDOM_CHARACTERS = 13
 _LENGTH = _RANDOM_CHARACTERS + 1
-_PURPOSE_MAC, _PURPOSE_SEAL = "voucher-code-mac", "voucher-code"
+_PURPOSE_MAC, SEALED_FOR = "voucher-code-mac", "voucher-code"
 _MAX_INPUT = 64
 
 
@@ -50,12 +50,17 @@ def code_mac(code: str) -> str:
     return keyed_mac(_PURPOSE_MAC, code)
 
 
+def code_macs(code: str) -> tuple[str, ...]:
+    """For look-ups: a voucher may have been made under an earlier key."""
+    return keyed_macs(_PURPOSE_MAC, code)
+
+
 def seal_code(code: str) -> str:
-    return seal(_PURPOSE_SEAL, code.encode())
+    return seal(SEALED_FOR, code.encode())
 
 
 def unseal_code(sealed: str) -> str:
-    return unseal(_PURPOSE_SEAL, sealed).decode()
+    return unseal(SEALED_FOR, sealed).decode()
 
 
 def new_reference(length: int = 8) -> str:

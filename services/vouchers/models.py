@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from app.db import UtcDateTime, enum_type
+from services.revision import revision_of
 from services.vouchers.errors import VoucherAlreadyUsed, VoucherBlocked, VoucherExpired, VoucherNotReady
 
 
@@ -69,6 +70,10 @@ class Voucher(SQLModel, table=True):
         if self.state is VoucherState.PENDING:
             raise VoucherNotReady
         self.state, self.used_at = VoucherState.USED, now
+
+    @property
+    def revision(self) -> str:
+        return revision_of(self.id, self.state)
 
     @property
     def is_block_owed(self) -> bool:

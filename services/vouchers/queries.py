@@ -91,7 +91,7 @@ def list_vouchers(session: Session, *, actor: Principal, wanted: VoucherFilter, 
     conditions = _conditions(session, wanted)
     found = fetch(session, _rows_query().where(*conditions), part, sorts=_SORTS, default_sort="created")
     whole = "voucher" if wanted == VoucherFilter() else None
-    total, is_estimate = count(session, pick(Voucher.id).where(*conditions), whole_table=whole)
+    total, is_estimate = count(session, pick(Voucher.id).where(*conditions), whole_table=whole, part=part)
     return Listing(tuple(_row(row) for row in found), total, is_estimate)
 
 
@@ -113,7 +113,7 @@ def _conditions(session: Session, wanted: VoucherFilter) -> list[sa.ColumnElemen
 
 def _found_by(session: Session, text: str) -> sa.ColumnElement[bool]:
     try:
-        return col(Voucher.code_mac) == codes.code_mac(codes.read_code(text))
+        return col(Voucher.code_mac).in_(codes.code_macs(codes.read_code(text)))
     except MistypedCode:
         pass
     of_payment = pick(Payment.id).where(col(Payment.reference) == text.upper()).scalar_subquery()

@@ -18,6 +18,7 @@ from services.accounts.permissions import Permission, Principal
 from services.audit import service as audit
 from services.packages import service as packages
 from services.payments.models import Payment
+from services.revision import require
 from services.vouchers import codes
 from services.vouchers.errors import VoucherAlreadyUsed, VoucherNotFound
 from services.vouchers.models import Voucher, VoucherState
@@ -122,8 +123,8 @@ def enter_code(session: Session, *, code: str, context: HotspotContext | None, d
 
 
 def _by_code(session: Session, text: str) -> Voucher:
-    mac = codes.code_mac(codes.read_code(text))
-    voucher = session.exec(select(Voucher).where(Voucher.code_mac == mac).with_for_update()).one_or_none()
+    macs = codes.code_macs(codes.read_code(text))
+    voucher = session.exec(select(Voucher).where(col(Voucher.code_mac).in_(macs)).with_for_update()).one_or_none()
     if voucher is None:
         raise VoucherNotFound(field="code")
     return voucher
@@ -157,12 +158,15 @@ def find_by_code(session: Session, *, code: str, context: HotspotContext | None,
     return entry.let_in(session, entitlement, context, device, swap=True, now=now)
 
 
-def set_blocked(session: Session, *, actor: Principal, voucher_id: int, blocked: bool, now: datetime) -> Voucher:
-    """Block an unused voucher, or lift the block; PortaBilling follows. Raises Forbidden, NotFound, VoucherAlreadyUsed."""
+def set_blocked(
+    session: Session, *, actor: Principal, voucher_id: int, blocked: bool, now: datetime, expected_revision: str | None = None
+) -> Voucher:
+    """Block an unused voucher, or lift the block; PortaBilling follows. Raises Forbidden, NotFound, Stale, VoucherAlreadyUsed."""
     actor.require(Permission.VOUCHERS_BLOCK)
     voucher = session.get(Voucher, voucher_id, with_for_update=True)
     if voucher is None:
         raise NotFound
+    require(expected_revision, voucher.revision)
     if voucher.state in (VoucherState.USED, VoucherState.EXPIRED):
         raise VoucherAlreadyUsed
     old_state = voucher.state

@@ -42,7 +42,8 @@ class SoapWire:
         soap_address: str | None,
     ) -> None:
         self._base_url, self._namespace, self._soap_address = base_url.rstrip("/"), namespace, soap_address
-        self._transport = BoundedTransport(timeout_seconds=timeout_seconds, ca_file=ca_file, cache_dir=cache_dir)
+        addresses = [base_url, soap_address] if soap_address else [base_url]
+        self._transport = BoundedTransport(addresses=addresses, timeout_seconds=timeout_seconds, ca_file=ca_file, cache_dir=cache_dir)
         # strict=False: a release upgrade adds fields. raw_response: the reply is judged here before zeep interprets it.
         self._settings = zeep.Settings(strict=False, xml_huge_tree=False, raw_response=True)
         self._ports: dict[str, _Port] = {}

@@ -4,12 +4,13 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import structlog
@@ -61,7 +62,9 @@ def strict_xml(content: bytes) -> Any:
 class BoundedTransport(Transport):
     """Keeps connections alive, one pool per process. Raises what requests raises."""
 
-    def __init__(self, *, timeout_seconds: float, ca_file: str | None, cache_dir: Path) -> None:
+    def __init__(self, *, addresses: Iterable[str], timeout_seconds: float, ca_file: str | None, cache_dir: Path) -> None:
+        """`addresses` are the configured ones: whatever a WSDL names, no other host is ever spoken to."""
+        self._hosts = {urlsplit(address).hostname for address in addresses}
         self._ca_file, self._timeout_seconds, self._cache_dir = ca_file, timeout_seconds, cache_dir
         super().__init__(session=self._open_session())  # type: ignore[no-untyped-call]
         self._pid = os.getpid()
@@ -91,6 +94,8 @@ class BoundedTransport(Transport):
         return reply.content
 
     def _exchange(self, method: str, url: str, **options: Any) -> Reply:
+        if urlsplit(url).hostname not in self._hosts:
+            raise requests.exceptions.InvalidURL("not a configured host")
         if self._pid != os.getpid():
             # After a fork the pooled sockets belong to the parent as well; two writers would mix their requests.
             self.session, self._pid = self._open_session(), os.getpid()

@@ -1,0 +1,69 @@
+"""Mails to staff: links to choose a password, and word of a change to how an account is opened."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from app.db import Begin
+from app.outbound import OutboundError
+from app.settings import get_settings
+from services.accounts.administration import Invitation
+from services.accounts.links import make_link
+from services.accounts.staff import find_by_email
+from services.integrations.clients import outside
+from services.integrations.mail import MailClient
+
+log = structlog.get_logger(__name__)
+
+_RESET = """Somebody, probably you, asked for a new password for your account at the INET console.
+
+Choose it here within 30 minutes:
+{link}
+
+If it was not you, do nothing: your password stays as it is.
+"""
+_INVITATION = """{inviter} made an account for you at the INET console.
+
+Choose your password here within three days:
+{link}
+"""
+_CHANGED = """{what} of your account at the INET console on {at:%d %B %Y at %H:%M} (Banjul).
+
+If it was not you, tell an administrator now.
+"""
+
+
+def mailer() -> MailClient | None:
+    """The mail server of the settings, or None: then links are handed over by other means."""
+    return outside().mail if get_settings().email_url else None
+
+
+def mail_reset_link(begin: Begin, mail: MailClient, email: str, now: datetime) -> None:
+    """Mail a reset link if there is such an account; to be called behind the answer, which is the same for everybody."""
+    with begin() as session:
+        staff = find_by_email(session, email)
+        link = make_link(staff, "reset", now=now) if staff and staff.is_active else None
+    if staff and link:
+        _send(mail, to=staff.email, subject="Your new password for the INET console", text=_RESET.format(link=link))
+
+
+def mail_invitation(mail: MailClient, invitation: Invitation, inviter: str) -> bool:
+    """Whether the mail server took it; if not, the link has to be handed over by other means."""
+    text = _INVITATION.format(inviter=inviter, link=invitation.link)
+    return _send(mail, to=invitation.email, subject="Your account at the INET console", text=text)
+
+
+def mail_change(mail: MailClient, to: str, what: str, now: datetime) -> None:
+    """`what` is a sentence's beginning, such as "The password was changed"."""
+    _send(mail, to=to, subject="A change to your account at the INET console", text=_CHANGED.format(what=what, at=now))
+
+
+def _send(mail: MailClient, *, to: str, subject: str, text: str) -> bool:
+    try:
+        mail.send(to=to, subject=subject, text=text)
+    except OutboundError as failure:
+        log.warning("staff_mail.not_sent", detail=failure.detail)
+        return False
+    return True

@@ -10,17 +10,25 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import db, failpoints, logs, problems, redis
+from app import db, failpoints, logs, openapi, problems, redis
 from app.edge import Edge
+from app.headers import CONSOLE_PATHS, let_templates_carry_nonces
+from app.protocol import BoundedProtocol
 from app.settings import Face, get_settings
 
-_CONSOLE_PATHS = ("/console", "/_nicegui")
-_UVICORN: dict[str, Any] = {"access_log": False, "log_config": None, "timeout_graceful_shutdown": 5, "server_header": False}
+_UVICORN: dict[str, Any] = {
+    "access_log": False,
+    "log_config": None,
+    "timeout_graceful_shutdown": 5,
+    "server_header": False,
+    "http": BoundedProtocol,
+}
 
 
 def compose(app: FastAPI, faces: Sequence[Face]) -> FastAPI:
     """Add the faces that this process serves. Router code never knows whether NiceGUI is beside it."""
-    from app.api import authmon, operations
+    from app.api import auth, authmon, operations
+    from app.api.v1 import router as v1
 
     problems.install(app)
     app.add_middleware(Edge)
@@ -31,11 +39,14 @@ def compose(app: FastAPI, faces: Sequence[Face]) -> FastAPI:
 
         # The hot addresses are matched before all others.
         app.router.routes[:0] = [router_calls.route, payment_status.route]
+        app.include_router(portal_api.webhook_router)
         app.include_router(portal_api.router)
         app.include_router(portal_pages.router)
     app.include_router(operations.router)
     if "api" in faces:
         app.include_router(authmon.router)
+        app.include_router(auth.router)
+        app.include_router(v1.router)
     if "portal" in faces:
         app.include_router(portal_pages.fallback)
     return app
@@ -43,8 +54,24 @@ def compose(app: FastAPI, faces: Sequence[Face]) -> FastAPI:
 
 def plain_app(faces: Sequence[Face]) -> FastAPI:
     """An application without the console: what a web process serves, one of many."""
-    app = FastAPI(title="INET Portal", docs_url="/api/docs", openapi_url="/api/openapi.json", redoc_url=None)
-    return compose(app, faces)
+    app = FastAPI(
+        title="INET Portal",
+        docs_url="/api/docs",
+        openapi_url="/api/openapi.json",
+        redoc_url=None,
+        generate_unique_id_function=openapi.operation_id,
+    )
+    compose(app, faces)
+    openapi.describe(app, _bare_routes(faces))
+    return app
+
+
+def _bare_routes(faces: Sequence[Face]) -> Sequence[openapi.Documented]:
+    if "portal" not in faces:
+        return ()
+    from portal import payment_status, schemas
+
+    return (openapi.Documented(payment_status.route.path, schemas.VERIFY, (schemas.PaymentTruth,)),)
 
 
 class _Split:
@@ -54,7 +81,7 @@ class _Split:
         self._console, self._others = console, others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_other = scope["type"] == "http" and not scope["path"].startswith(_CONSOLE_PATHS)
+        is_other = scope["type"] == "http" and not scope["path"].startswith(CONSOLE_PATHS)
         await (self._others if is_other else self._console)(scope, receive, send)
 
 
@@ -63,9 +90,11 @@ def console_app(faces: Sequence[Face]) -> FastAPI:
     # Read by NiceGUI when it is imported: it would else keep browsers' storage in the folder it was started from.
     os.environ.setdefault("NICEGUI_STORAGE_PATH", str(get_settings().data_dir.resolve() / "console"))
     from nicegui import app
+    from nicegui.client import templates
 
     import pages
 
+    let_templates_carry_nonces(templates.env)
     compose(app, faces)
     pages.register()
     build_full_stack = app.build_middleware_stack
@@ -95,6 +124,13 @@ def serve(host: str, port: int) -> None:
         redis.forget()
 
 
+def _console_cookie() -> dict[str, Any]:
+    """The cookie that names a browser's storage. Starlette makes it HttpOnly; Lax, so that a link in a mail leads into the console."""
+    is_production = get_settings().env == "production"
+    # With this prefix a browser takes it only over TLS and from this very host (RFC 6265bis §4.1.3).
+    return {"session_cookie": "__Host-inet" if is_production else "inet", "https_only": is_production, "same_site": "lax"}
+
+
 def _serve_console(faces: Sequence[Face], host: str, port: int) -> None:
     from nicegui import ui
 
@@ -106,6 +142,7 @@ def _serve_console(faces: Sequence[Face], host: str, port: int) -> None:
         port=port,
         title="INET Portal",
         storage_secret=derived_secret("console-storage"),
+        session_middleware_kwargs=_console_cookie(),
         reload=False,
         show=False,
         show_welcome_message=False,

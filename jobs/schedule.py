@@ -27,5 +27,6 @@ PERIODIC = (
     Periodic("sweep-messages", "jobs.notifications.sweep", 15, "default", "Texts that are due"),
     Periodic("keep-polls", "jobs.access.keep_polls", 15, "default", "Routers' last polls from Redis to PostgreSQL"),
     Periodic("record-audit-head", "jobs.audit.record_head", 86400, "default", "The audit's newest hash, kept outside the database"),
+    Periodic("forget-answers", "jobs.accounts.forget_answers", 3600, "default", "Answers of repeated writes that need no longer be kept"),
     Periodic("expire-vouchers", "jobs.vouchers.expire", 300, "default", "Vouchers whose time to be used has passed"),
 )

@@ -1,0 +1,12 @@
+"""`/api/v1`: the resources, for staff's own tools and for outside services (contract.md, "staff and machine JSON")."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from app.api.v1 import audit, customers, gateways, packages, payments, sessions, sites, tickets, vouchers
+from app.documented import refusals
+
+router = APIRouter(prefix="/api/v1", responses=refusals(401, 403, 422, 429, 503))
+for resource in (customers, packages, payments, vouchers, sessions, gateways, sites, tickets, audit):
+    router.include_router(resource.router)

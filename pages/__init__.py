@@ -17,7 +17,13 @@ _MODULES = (
     "gateways",
     "gateway",
     "tickets",
+    "staff",
+    "staff_member",
+    "roles",
+    "tokens",
     "audit",
+    "profile",
+    "reset",
 )
 
 

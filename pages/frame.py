@@ -65,7 +65,7 @@ def _navigation(here: ConsolePage, pages: Iterable[ConsolePage], actor: Principa
     shown = [page for page in pages if page.in_navigation and page.permission is not None and actor.may(page.permission)]
     shown.sort(key=lambda page: _GROUPS.index(page.group))
     # The page under which the open one lies is marked: the longest address that begins it.
-    beginnings = [page.path for page in shown if here.path == page.path or here.path.startswith(f"{page.path}/")]
+    beginnings = [page.path for page in shown if here.path == page.path or (page.group and here.path.startswith(f"{page.path}/"))]
     marked = max(beginnings, key=len, default="")
     with ui.element("nav").props('aria-label="Console"'):
         for page in shown:
@@ -111,4 +111,5 @@ def _person(actor: Principal, on_log_out: Callable[[], Awaitable[None]]) -> None
                 ui.label(actor.email or "").classes("soft small")
                 ui.label(role).classes("soft small")
             ui.separator()
+            ui.menu_item("Your account", on_click=lambda: ui.navigate.to("/console/account")).mark("own-account")
             ui.menu_item("Log out", on_click=on_log_out).mark("log-out")

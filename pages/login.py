@@ -5,15 +5,16 @@ from __future__ import annotations
 from nicegui import app, ui
 
 from app.clock import utc_now
-from app.correlation import correlated
 from app.db import in_transaction
 from app.errors import DomainError
 from app.settings import DEMO_PASSWORD, get_settings
 from pages import frame
 from pages.components.parts import notice
-from pages.shell import HOME_PATH, LOGIN_PATH, TOKEN, public_page
+from pages.shell import HOME_PATH, LOGIN_PATH, TOKEN, agent_here, from_this_browser, public_page
 from services.accounts import staff
+from services.accounts.links import PATH as RESET_PATH
 from services.accounts.models import Role
+from services.accounts.second_factor import SecondFactorNeeded, WrongSecondFactor
 
 _DEMO_PEOPLE = (
     ("root@inet.demo", Role.ROOT),
@@ -29,32 +30,48 @@ _KEPT = ("dark",)
 async def login_page(next: str = HOME_PATH) -> None:
     frame.draw_bare()
     target = _own_address(next)
-    with ui.element("main").classes("login"), ui.element("div").classes("panel"):
+    with ui.element("div").classes("login"), ui.element("div").classes("panel"):
         ui.html('<span class="brand">INET <small>Console</small></span>', sanitize=False)
         ui.html("<h1>Log in</h1>", sanitize=False)
         email = ui.input("E-mail").props("outlined type=email autocomplete=username autofocus inputmode=email autocapitalize=off")
         email.classes("w-full").mark("email")
         password = ui.input("Password", password=True, password_toggle_button=True).props("outlined autocomplete=current-password")
         password.classes("w-full").mark("password")
+        code = ui.input("Code or recovery code").props("outlined autocomplete=one-time-code maxlength=20")
+        code.classes("w-full").mark("code").set_visibility(False)
         trouble = ui.element("div").props("role=alert").classes("w-full")
 
         async def submit() -> None:
             trouble.clear()
             button.props(add="loading")
             try:
-                with correlated():
-                    token = await in_transaction(staff.log_in, email=email.value or "", password=password.value or "", now=utc_now())
+                with from_this_browser():
+                    token = await in_transaction(
+                        staff.log_in,
+                        email=email.value or "",
+                        password=password.value or "",
+                        code=code.value or None,
+                        now=utc_now(),
+                        agent=agent_here(),
+                    )
                 await _begin(token)
                 ui.navigate.to(target)
             except DomainError as refusal:
+                # The code is asked only of who has the password: before that nothing tells that there is one.
+                code.set_visibility(isinstance(refusal, SecondFactorNeeded | WrongSecondFactor))
+                code.value = ""
+                if code.visible:
+                    code.run_method("focus")
                 with trouble:
-                    notice("bad", refusal.text).mark("login-refused")
+                    notice("busy" if isinstance(refusal, SecondFactorNeeded) else "bad", refusal.text).mark("login-refused")
             finally:
                 button.props(remove="loading")
 
         email.on("keydown.enter", lambda: password.run_method("focus") if not password.value else submit())
         password.on("keydown.enter", submit)
+        code.on("keydown.enter", submit)
         button = ui.button("Log in", on_click=submit).props("unelevated color=primary size=md").classes("w-full").mark("log-in")
+        ui.link("Forgot your password?", RESET_PATH).classes("small").mark("forgot")
         if get_settings().env == "demo":
             _demo_hint(email, password)
 

@@ -15,7 +15,7 @@ from fastapi import Depends
 from nicegui import app, ui
 from starlette.responses import RedirectResponse, Response
 
-from app import correlation
+from app import correlation, origin
 from app.access import Gate, public
 from app.db import in_transaction
 from app.errors import DomainError, ErrorKind, Unauthenticated
@@ -27,6 +27,7 @@ from services.accounts.staff import principal_for_session
 
 LOGIN_PATH = "/console/login"
 HOME_PATH = "/console"
+OWN_PATH = "/console/account"
 TOKEN = "staff_session"  # noqa: S105 - the name it is stored under
 log = structlog.get_logger(__name__)
 
@@ -110,6 +111,8 @@ async def _open(page: ConsolePage, build: Callable[..., Awaitable[None]], values
         return None
     if actor is None:
         return RedirectResponse(login_address(_here()), status_code=303)
+    if actor.must_enrol and page.path != OWN_PATH:
+        return RedirectResponse(OWN_PATH, status_code=303)
     with frame.draw(page=page, pages=PAGES.values(), actor=actor, on_log_out=log_out):
         if page.permission is None or not actor.may(page.permission):
             not_allowed_state(actor)
@@ -150,6 +153,27 @@ async def current_staff() -> Principal:
     return actor
 
 
+def keep_token(token: str) -> None:
+    """This browser's session goes on under a new token."""
+    app.storage.user[TOKEN] = token
+
+
+def own_token() -> str:
+    return str(app.storage.user.get(TOKEN) or "")
+
+
+def agent_here() -> str:
+    """The browser, as it names itself."""
+    return str(ui.context.client.request.headers.get("user-agent", ""))
+
+
+@contextmanager
+def from_this_browser() -> Iterator[str]:
+    """What comes over the page's socket comes from the address that opened the page. Answers the correlation ID."""
+    with correlation.correlated() as correlation_id, origin.coming_from(ui.context.client.ip):
+        yield correlation_id
+
+
 async def log_out() -> None:
     """End the staff session and forget its token in this browser."""
     token = app.storage.user.pop(TOKEN, None)
@@ -162,7 +186,7 @@ async def log_out() -> None:
 @contextmanager
 def toast_on_refusal() -> Iterator[None]:
     """Around every action: a refusal becomes a toast, anything unexpected a toast with the number under which it is logged."""
-    with correlation.correlated() as correlation_id:
+    with from_this_browser() as correlation_id:
         try:
             yield
         except Unauthenticated:

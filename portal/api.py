@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy.exc import DataError
 
 from app.access import public
 from app.clock import utc_now
 from app.db import in_transaction, transaction
+from app.documented import refusals
 from app.errors import InvalidInput
 from app.failpoints import boundary
 from app.outbound import run_outbound
+from portal import limits, schemas
+from portal.limits import Asker
+from portal.proof import Proof
+from portal.schemas import answers
 from portal.visitor import DEVICE_HEADER, visitor
 from services.access import entry
 from services.access.entitlements import usable_for_client, view_access
@@ -26,7 +31,11 @@ from services.payments.checkout import Opened, Order
 from services.tickets.service import report_problem
 from services.vouchers import service as vouchers
 
-router = APIRouter(prefix="/api", tags=["portal"], dependencies=[public("a customer at a hotspot has no account")])
+_CUSTOMER = public("a customer at a hotspot has no account")
+router = APIRouter(prefix="/api", tags=["portal"], dependencies=[_CUSTOMER, Depends(limits.visits)])
+webhook_router = APIRouter(
+    prefix="/api", tags=["portal"], dependencies=[public("Wave proves itself by its signature; it is never slowed down")]
+)
 DeviceToken = Annotated[str | None, Header(alias=DEVICE_HEADER, max_length=300)]
 _Context = Annotated[str | None, Field(max_length=1000)]
 
@@ -43,7 +52,7 @@ class _Body(BaseModel):
         return value
 
 
-@router.get("/portal/packages")
+@router.get("/portal/packages", summary="The price list", responses=answers(schemas.PriceList))
 def packages(limit: Annotated[int, Query(ge=1, le=200)] = 100, cursor: Annotated[int, Query(ge=0)] = 0) -> dict[str, Any]:
     """The price list, in its order."""
     with transaction() as session:
@@ -72,7 +81,7 @@ class Purchase(_Body):
     context: _Context = None
 
 
-@router.post("/wave/checkout", status_code=201)
+@router.post("/wave/checkout", summary="Buy", status_code=201, responses=answers(schemas.CheckoutOpened, 404, 409, 410, status=201))
 async def wave_checkout(
     body: Purchase,
     idempotency_key: Annotated[str | None, Header(min_length=8, max_length=200)] = None,
@@ -89,12 +98,13 @@ def buy_for(
     """One purchase, from a form or from JSON; blocking. Answers also the token by which the device is known again."""
     with transaction() as session:
         who = visitor(session, context=context, device_token=device_token, now=utc_now())
+    limits.checkout(Asker(who.context, who.device), phone, idempotency_key)
     order = Order(package_id, phone, who.context, who.device, idempotency_key)
     opened = checkout.buy(transaction, order, outside(), clock=utc_now)
     return opened, token_for(opened.device_id) if opened.device_id is not None else None
 
 
-@router.post("/wave/webhook")
+@webhook_router.post("/wave/webhook", summary="Wave's webhook", responses=refusals(401, 413, 422, 503))
 async def wave_webhook(request: Request) -> Response:
     """Wave's own call: verified, stored, answered; the rest is a job's."""
     body = await request.body()
@@ -112,18 +122,30 @@ async def wave_webhook(request: Request) -> Response:
     return Response(status_code=200)
 
 
-class VoucherEntry(_Body):
+class _Provable(_Body):
+    """`proof` and `work` answer an earlier refusal `proof_needed` (portal/proof.py)."""
+
+    proof: str = Field(default="", max_length=400)
+    work: str = Field(default="", max_length=16)
+
+    @property
+    def paid(self) -> Proof:
+        return Proof(self.proof, self.work)
+
+
+class VoucherEntry(_Provable):
     code: str = Field(min_length=1, max_length=64)
     context: _Context = None
 
 
-@router.post("/portal/voucher")
+@router.post("/portal/voucher", summary="Enter a voucher", responses=answers(schemas.VoucherEntered, 404, 409, 410))
 def enter_voucher(body: VoucherEntry, device_token: DeviceToken = None) -> dict[str, Any]:
     """Spend a voucher; at a hotspot the client is let in at once."""
     now = utc_now()
     with transaction() as session:
         who = visitor(session, context=body.context, device_token=device_token, now=now)
-        entered = vouchers.enter_code(session, code=body.code, context=who.context, device=who.device, now=now)
+        with limits.entering(Asker(who.context, who.device), body.code, body.paid, now=now):
+            entered = vouchers.enter_code(session, code=body.code, context=who.context, device=who.device, now=now)
         return {"access": view_access(session, entered.entitlement, now=now).as_json(), "device_token": _token(entered)}
 
 
@@ -131,7 +153,7 @@ def _token(entered: Entry) -> str | None:
     return token_for(entered.device.id) if entered.device is not None and entered.device.id is not None else None
 
 
-@router.get("/portal/session")
+@router.get("/portal/session", summary="Time left", responses=answers(schemas.ClientSession, 410))
 def portal_session(context: Annotated[str | None, Query(max_length=1000)] = None, device_token: DeviceToken = None) -> dict[str, Any]:
     """The time left of this client, letting it in where it stands, and its purchase under way."""
     now = utc_now()
@@ -147,7 +169,7 @@ def portal_session(context: Annotated[str | None, Query(max_length=1000)] = None
         }
 
 
-class Finding(_Body):
+class Finding(_Provable):
     """Either phone number and receipt code, or a voucher code."""
 
     phone: str | None = Field(default=None, max_length=32)
@@ -156,14 +178,16 @@ class Finding(_Body):
     context: _Context = None
 
 
-@router.post("/portal/find")
+@router.post("/portal/find", summary="Find a purchase", responses=answers(schemas.PurchaseFound, 404, 409, 410))
 def find_purchase(body: Finding, device_token: DeviceToken = None) -> dict[str, Any]:
     """Find a purchase again and bring it to this device."""
     now = utc_now()
     with transaction() as session:
         who = visitor(session, context=body.context, device_token=device_token, now=now)
+        asker = Asker(who.context, who.device)
         if body.voucher:
-            entered = vouchers.find_by_code(session, code=body.voucher, context=who.context, device=who.device, now=now)
+            with limits.entering(asker, body.voucher, body.paid, now=now):
+                entered = vouchers.find_by_code(session, code=body.voucher, context=who.context, device=who.device, now=now)
             return {
                 "payment_id": find.public_id_of(session, entered.entitlement.payment_id),
                 "access": view_access(session, entered.entitlement, now=now).as_json(),
@@ -171,7 +195,10 @@ def find_purchase(body: Finding, device_token: DeviceToken = None) -> dict[str, 
             }
         if not body.phone or not body.reference:
             raise InvalidInput("Send phone and reference, or voucher.", field="reference" if body.phone else "phone")
-        found = find.find_by_receipt(session, phone=body.phone, reference=body.reference, context=who.context, device=who.device, now=now)
+        with limits.guessing(asker, body.reference, body.paid, now=now, about_phone=body.phone):
+            found = find.find_by_receipt(
+                session, phone=body.phone, reference=body.reference, context=who.context, device=who.device, now=now
+            )
         return {
             "payment_id": found.payment_id,
             "access": found.access.as_json() if found.access else None,
@@ -183,9 +210,10 @@ class CodeRequest(_Body):
     phone: str = Field(min_length=1, max_length=32)
 
 
-@router.post("/portal/find/send-code", status_code=202)
+@router.post("/portal/find/send-code", summary="Text the receipt codes", status_code=202, responses=answers(schemas.CodeSent, status=202))
 def send_code(body: CodeRequest) -> dict[str, str]:
     """Have receipt codes sent to the phone itself; the answer is the same whether it ever bought anything."""
+    limits.send_code(body.phone)
     with transaction() as session:
         find.send_receipt_codes(session, phone=body.phone, now=utc_now())
     return {"status": "If this number bought Wi-Fi, its receipt code is on the way by SMS."}
@@ -198,12 +226,13 @@ class Report(_Body):
     context: _Context = None
 
 
-@router.post("/portal/tickets", status_code=201)
+@router.post("/portal/tickets", summary="Report a problem", status_code=201, responses=answers(schemas.Reported, 404, 410, status=201))
 def report(body: Report, device_token: DeviceToken = None) -> dict[str, str]:
     """Store a problem report with what is known of the place and the purchase."""
     now = utc_now()
     with transaction() as session:
         who = visitor(session, context=body.context, device_token=device_token, now=now)
+        limits.report(Asker(who.context, who.device))
         payment = (
             checkout.payment_by_public_id(session, body.payment_id)
             if body.payment_id

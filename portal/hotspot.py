@@ -9,10 +9,12 @@ from starlette.responses import Response
 
 from app.clock import utc_now
 from app.db import transaction
-from app.errors import DomainError
+from app.errors import DomainError, TooMany
+from app.limits import allow
+from portal.limits import ENTRIES, ENTRIES_OF_CLIENT
 from portal.pages import start_page
 from portal.rendering import texts
-from portal.visits import Visit, error_page
+from portal.visits import Visit, error_page, refused_page
 from services.access import entry
 from services.access.context import HotspotContext
 from services.access.gateways import RouterIdentity
@@ -28,6 +30,12 @@ async def captive_client(request: Request, identity: RouterIdentity, query: dict
     except opennds.ForgedRedirect:
         log.info("redirect.refused", gateway_id=identity.id)
         return unreadable_entry(request)
+    try:
+        # One client's own doing is its own loss; the hotspot's shared limit is far above what all its phones need.
+        await allow(ENTRIES_OF_CLIENT, identity.slug, redirect.hid)
+        await allow(ENTRIES, identity.slug)
+    except TooMany as refusal:
+        return refused_page(request, refusal)
     context = HotspotContext(identity.id, redirect.hid, redirect.client_mac, redirect.trusted_mac, utc_now())
     return await anyio.to_thread.run_sync(_first_page, request, context)
 

@@ -12,16 +12,18 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import APIRouter, Form, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from sqlmodel import Session
 
 from app.access import public
 from app.db import transaction
 from app.errors import DomainError
 from app.outbound import run_outbound
-from portal import rendering
+from portal import limits, rendering
 from portal.api import buy_for
+from portal.limits import Asker
 from portal.pay_page import pay_page
+from portal.proof import Proof
 from portal.visits import Linked, LongText, PageRoute, Posted, Problem, Text, Visit, error_page, problem_of
 from services.access.context import HotspotContext
 from services.access.entitlements import AccessView, usable_for_client, view_access
@@ -36,11 +38,15 @@ from services.payments.models import TO_BE_SERVED, PaymentStatus
 from services.tickets.service import report_problem
 from services.vouchers.service import enter_code, find_by_code
 
-_PUBLIC = [public("a customer at a hotspot has no account; what is private is proved by an unguessable id, a code or a phone")]
+_PUBLIC = [
+    public("a customer at a hotspot has no account; what is private is proved by an unguessable id, a code or a phone"),
+    Depends(limits.visits),
+]
 router = APIRouter(route_class=PageRoute, default_response_class=Response, include_in_schema=False, dependencies=_PUBLIC)
 fallback = APIRouter(route_class=PageRoute, default_response_class=Response, include_in_schema=False, dependencies=_PUBLIC)
 """Whatever else is asked for under `/portal/`: to be included after everything that lives there."""
 
+ProofText = Annotated[str, Form(max_length=400)]
 PaymentId = Annotated[str, Path(max_length=64, pattern=r"^[\w-]+$")]
 _TICKET = re.compile(r"T-[0-9A-Z]{7}")
 _REFRESH_SECONDS = 4
@@ -183,11 +189,12 @@ def voucher_link(visit: Linked, code: Annotated[str, Path(max_length=64)]) -> Re
 
 
 @router.post("/portal/voucher")
-def enter_voucher(visit: Posted, code: Text = "") -> Response:
+def enter_voucher(visit: Posted, code: Text = "", proof: ProofText = "", work: Text = "") -> Response:
     try:
         with transaction() as session:
             device = device_from_token(session, visit.device_token)
-            entry = enter_code(session, code=code, context=_context(visit), device=device, now=visit.now)
+            with limits.entering(Asker(_context(visit), device), code, Proof(proof, work), now=visit.now):
+                entry = enter_code(session, code=code, context=visit.context, device=device, now=visit.now)
             own = _own(session, entry.entitlement, now=visit.now)
     except DomainError as error:
         return _form(visit, "voucher", problem_of(error, fields=("code",)), code_value=code)
@@ -198,27 +205,39 @@ def enter_voucher(visit: Posted, code: Text = "") -> Response:
 
 @router.get("/portal/find")
 def find_form(visit: Linked) -> Response:
-    return visit.page("find", phone_value="")
+    return visit.page("find", tried="", phone_value="", reference_value="", code_value="")
 
 
 @router.post("/portal/find")
-def find(visit: Posted, kind: Text = "receipt", phone: Text = "", reference: Text = "", code: Text = "") -> Response:
+def find(
+    visit: Posted,
+    kind: Text = "receipt",
+    phone: Text = "",
+    reference: Text = "",
+    code: Text = "",
+    proof: ProofText = "",
+    work: Text = "",
+) -> Response:
+    paid = Proof(proof, work)
     try:
         if kind == "voucher":
-            return _find_by_code(visit, code)
+            return _find_by_code(visit, code, paid)
         with transaction() as session:
             device = device_from_token(session, visit.device_token)
-            found = find_by_receipt(session, phone=phone, reference=reference, context=_context(visit), device=device, now=visit.now)
+            with limits.guessing(Asker(_context(visit), device), reference, paid, now=visit.now, about_phone=phone):
+                found = find_by_receipt(session, phone=phone, reference=reference, context=visit.context, device=device, now=visit.now)
     except DomainError as error:
-        return _form(visit, "find", problem_of(error, fields=("phone", "reference", "code")), phone_value=phone)
+        problem = problem_of(error, fields=("phone", "reference", "code"))
+        return _form(visit, "find", problem, tried=kind, phone_value=phone, reference_value=reference, code_value=code)
     token = token_for(found.device.id) if found.device is not None and found.device.id is not None else None
     return visit.go(f"/portal/pay/{found.payment_id}", device_token=token)
 
 
-def _find_by_code(visit: Visit, code: str) -> Response:
+def _find_by_code(visit: Visit, code: str, paid: Proof) -> Response:
     with transaction() as session:
         device = device_from_token(session, visit.device_token)
-        entry = find_by_code(session, code=code, context=_context(visit), device=device, now=visit.now)
+        with limits.entering(Asker(_context(visit), device), code, paid, now=visit.now):
+            entry = find_by_code(session, code=code, context=visit.context, device=device, now=visit.now)
         own = _own(session, entry.entitlement, now=visit.now)
         payment_id = public_id_of(session, entry.entitlement.payment_id)
     if payment_id is not None:
@@ -231,10 +250,12 @@ def _find_by_code(visit: Visit, code: str) -> Response:
 @router.post("/portal/find/send-code")
 def send_code(visit: Posted, phone: Text = "") -> Response:
     try:
+        limits.send_code(phone)
         with transaction() as session:
             send_receipt_codes(session, phone=phone, now=visit.now)
     except DomainError as error:
-        return _form(visit, "find", problem_of(error, prefix="send-", fields=("phone",)), phone_value=phone)
+        problem = problem_of(error, prefix="send-", fields=("phone",))
+        return _form(visit, "find", problem, tried="", phone_value=phone, reference_value="", code_value="")
     return visit.page("sent")
 
 
@@ -261,6 +282,7 @@ def report(
     try:
         with transaction() as session:
             device = device_from_token(session, visit.device_token)
+            limits.report(Asker(visit.context, device))
             payment = (
                 payment_by_public_id(session, payment_id)
                 if payment_id

@@ -15,12 +15,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app import redis
+from app import origin, redis
 from app.access import PublicGate
 from app.clock import utc_now
 from app.db import transaction
 from app.hot import Batcher
+from app.limits import allow
 from app.outbound import run_outbound
+from portal.limits import STATUS
 from services.integrations.clients import outside
 from services.payments import answers, verify
 from services.payments.errors import PaymentNotFound
@@ -43,6 +45,8 @@ async def wave_verify(request: Request) -> Response:
         held = orjson.loads(kept)
         if held["ask_after"] is None or held["ask_after"] > time.time():
             return _answer(held["body"], held["access_ends_at"])
+    # What Redis holds is answered however often it is asked for: a refusal would cost as much.
+    await allow(STATUS, origin.current())
     return await run_outbound(_tell, payment_id)
 
 

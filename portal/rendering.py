@@ -23,6 +23,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from app.headers import PORTAL_POLICY
 from portal.visitor import DEVICE_HEADER
 
 _HERE = Path(__file__).parent
@@ -30,22 +31,9 @@ DEFAULT_LANGUAGE = "en"
 _LOCAL_TIME = ZoneInfo("Africa/Banjul")
 _NBSP = "\u00a0"
 
-# No form posts to Wave (its page is a link), so `form-action` needs no host of theirs.
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
-)
 _PAGE_HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Content-Security-Policy": PORTAL_POLICY,
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Vary": "Accept-Encoding, X-Portal",

@@ -15,12 +15,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app import redis
+from app import origin, redis
 from app.access import PublicGate
 from app.clock import utc_now
 from app.db import after_commit, in_transaction
+from app.errors import TooMany
 from app.hot import Batcher
+from app.limits import allow
 from portal.hotspot import captive_client, online_already, unreadable_entry
+from portal.limits import ROUTER_LOOKS, ROUTER_WORK
 from services.access import busy, gateways, grants, reports
 from services.access.gateways import RouterIdentity
 from services.integrations import opennds
@@ -38,13 +41,25 @@ _NOTHING = b"*"
 _ACK = b"ack"
 
 
+# Over its allowance a router's poll is answered with what PostgreSQL said this short a time ago: whoever floods a router's address
+# with forged polls must neither load PostgreSQL nor keep the real router from its grants.
+_LOOK_SECONDS = 0.5
+
+
 @dataclass(frozen=True)
 class _Kept:
     identity: RouterIdentity | None
     until: float
 
 
+@dataclass(frozen=True)
+class _Look:
+    answer: bytes
+    until: float
+
+
 _identities: dict[str, _Kept] = {}
+_looks: dict[str, _Look] = {}
 
 
 async def fas(request: Request) -> Response:
@@ -93,13 +108,18 @@ async def _router_call(slug: str, form: dict[str, str], user_agent: str) -> Resp
     if identity is None or call.gateway_hash != identity.gateway_hash:
         log.info("router.refused", slug=slug[:64], call=call.kind)
         return _text(_NOTHING if call.kind in ("view", "list") else _ACK)
-    return _text(await _answer(identity, call, user_agent))
+    try:
+        return _text(await _answer(identity, call, user_agent))
+    except TooMany as refusal:
+        return Response(_ACK, 429, {"Retry-After": str(refusal.retry_after), "Cache-Control": "no-store"}, "text/plain")
 
 
 async def _answer(identity: RouterIdentity, call: opennds.RouterCall, user_agent: str) -> bytes:
+    if call.kind in ("view", "list"):
+        return await _view(identity, user_agent)
+    # By address as well: a stranger elsewhere does not use up what the router has. What a router says and we refuse heals by itself.
+    await allow(ROUTER_WORK, identity.slug, origin.current())
     match call.kind:
-        case "view" | "list":
-            return await _view(identity, user_agent)
         case "ack":
             if call.acked:
                 await in_transaction(grants.acknowledge, gateway_id=identity.id, faskey=identity.faskey, acked=call.acked, now=utc_now())
@@ -108,7 +128,7 @@ async def _answer(identity: RouterIdentity, call: opennds.RouterCall, user_agent
         case "deauthed":
             if call.report is not None:
                 await in_transaction(reports.deauthenticated, gateway_id=identity.id, report=call.report, now=utc_now())
-        case "custom":
+        case _:
             pass
     return _ACK
 
@@ -119,7 +139,21 @@ async def _view(identity: RouterIdentity, user_agent: str) -> bytes:
             return _NOTHING
     except redis.Away:
         log.warning("router.poll_without_redis")
-    return await in_transaction(_look, identity)
+    return await _freshly_or_shared(identity)
+
+
+async def _freshly_or_shared(identity: RouterIdentity) -> bytes:
+    shared = _looks.get(identity.slug)
+    try:
+        await allow(ROUTER_LOOKS, identity.slug)
+    except TooMany:
+        if shared is not None and shared.until > time.monotonic():
+            return shared.answer
+    answer = await in_transaction(_look, identity)
+    if len(_looks) >= _MAX_IDENTITIES:
+        _looks.clear()
+    _looks[identity.slug] = _Look(answer, time.monotonic() + _LOOK_SECONDS)
+    return answer
 
 
 def _look(session: Session, identity: RouterIdentity) -> bytes:

@@ -105,6 +105,9 @@ class Problem:
     field: str | None = None
     prefix: str = ""
     retry_after: int | None = None
+    # What the form has to send along the next time (portal/proof.py).
+    proof: str = ""
+    bits: int | None = None
 
     @property
     def headers(self) -> dict[str, str]:
@@ -116,7 +119,8 @@ def problem_of(error: DomainError, *, prefix: str = "", fields: tuple[str, ...] 
     own_words = rendering.texts()["refusals"].get(error.code)
     text = own_words.format(**error.extra) if own_words else error.text
     at = error.field if error.field in fields else None
-    return Problem(error.title, text, HTTP_STATUS[error.kind], at, prefix, error.extra.get("retry_after"))
+    more = {name: error.extra[name] for name in ("retry_after", "proof", "bits") if name in error.extra}
+    return Problem(error.title, text, HTTP_STATUS[error.kind], at, prefix, **more)
 
 
 def refused_page(request: Request, error: DomainError) -> Response:

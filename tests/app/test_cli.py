@@ -148,7 +148,7 @@ def test_api_token_is_the_only_thing_printed(database: dict[str, str]) -> None:
     answer = inet("api-token", "create", "--name", "router scripts", "--scope", "access:grant", "--scope", "access:read", env=database)
     assert answer.returncode == 0, answer.stderr
     assert len(answer.stdout.split()) == 1
-    refused = inet("api-token", "create", "--name", "x", "--scope", "everything", env=database)
+    refused = inet("api-token", "create", "--name", "shop", "--scope", "everything", env=database)
     assert refused.returncode == 1
     assert "access:grant" in refused.stderr
 

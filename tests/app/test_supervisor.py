@@ -150,10 +150,10 @@ def test_up_gets_ready_starts_dead_processes_again_and_ctrl_c_leaves_nothing_beh
 
 
 @pytest.mark.stack
-def test_a_killed_up_takes_everything_along_and_the_next_start_finds_the_data(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # NiceGUI would wait for its own test set-up
+def test_a_killed_up_takes_everything_along_and_the_next_start_finds_the_data(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Neither the settings of other tests, nor pytest's own mark, of which NiceGUI would wait for its own test set-up.
+    for name in [name for name in os.environ if name.startswith(("INET_", "PYTEST_"))]:
+        monkeypatch.delenv(name)
     data_dir = directory / "data"
     port, sandbox_port = free_ports(2)
     first = Up(data_dir, port, sandbox_port)

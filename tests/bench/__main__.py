@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from app.supervisor import Stack
-from tests.bench import main_job
+from tests.bench import limits, main_job
 from tests.bench.shop import Shop
 from tests.bench.table import Result, report
 from tests.conftest import free_port
@@ -21,6 +21,7 @@ def run() -> list[Result]:
             shop = Shop(stack)
             routers = main_job.make_routers(stack, 12)
             results = main_job.hot_questions(stack, shop, routers[0])
+            results += limits.cost_of_limits(stack, shop, routers[0])
             results += main_job.cpu_of_a_payment(stack, shop)
             results += main_job.paid_to_offered(stack, shop, routers)
             shop.close()

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from sqlmodel import Session
 
+from app import redis
 from tests.portal.served import served, web
 from tests.portal.visiting import browser, portal_server
 
@@ -22,6 +23,7 @@ def portal_url(servers: None) -> Iterator[str]:
 
 @pytest.fixture
 def phone(portal_url: str, session: Session) -> Iterator[httpx.Client]:
-    """A phone's browser; what its visits change is rolled back with the test."""
+    """A phone's browser; what its visits change is rolled back with the test, and what earlier tests tried counts for nothing."""
+    redis.client().flushall()
     with browser(portal_url) as client:
         yield client

@@ -11,9 +11,12 @@ import sqlalchemy as sa
 from sqlmodel import select
 
 from app import db, redis
+from app.clock import utc_now
 from app.main import plain_app
+from services.access.context import read_context
 from services.access.models import Grant, GrantState
 from services.tickets.models import Ticket
+from services.vouchers.service import enter_code
 from tests.conftest import free_port
 from tests.portal.opennds_router import IV, Router, Station, b64, sha
 from tests.portal.served import Served, Web, context_in, snapshot, standing_before, web_process
@@ -371,7 +374,12 @@ def test_with_redis_away_polls_are_answered_from_postgresql(without_redis, datab
         router = web.router(level)
         station = router.join()
         assert router.call("view").body == b"*"
-        web.let_in(router, station)
+        code, token = web.voucher(), web.enter(router, station)
+        # Codes are not taken while wrong ones cannot be counted; what was granted before goes on.
+        refused = web.browser.post("/api/portal/voucher", json={"code": code, "context": token})
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
+        with db.transaction() as session:
+            enter_code(session, code=code, context=read_context(token, now=utc_now()), device=None, now=utc_now())
         assert router.poll() == [router.rhid(station)]
         router.call("deauthed", router.report(station))
         assert web.row(select(Grant)).state is GrantState.ENDED

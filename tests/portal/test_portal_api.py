@@ -372,7 +372,7 @@ def test_a_webhook_that_does_not_prove_to_be_waves_is_refused_and_changes_nothin
         pytest.param(b'{"id": "EV_1", "type": "x", "a": "\\ud800"}', id="half a surrogate pair"),
         pytest.param(b'{"id": "EV_1", "type": "x", "a": ' + b"9" * 5000 + b"}", id="huge number"),
         pytest.param(b"\xff\xfe\x00", id="not UTF-8"),
-        pytest.param(b'{"a":' * 20_000 + b"1" + b"}" * 20_000, id="deeply nested"),
+        pytest.param(b'{"a":' * 10_000 + b"1" + b"}" * 10_000, id="deeply nested"),
         pytest.param(b'{"id": "' + b"x" * 65 + b'", "type": "x"}', id="id too long"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from sqlmodel import Session, select
 
+from app import redis
 from app.clock import utc_now
 from portal import pages
 from services.access import grants
@@ -41,7 +43,12 @@ def portal_server() -> Iterator[str]:
     app.include_router(pages.fallback)
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
+
+    async def serve() -> None:
+        await server.serve()
+        await redis.close_async()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{port}"
     with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as probe:

@@ -1,0 +1,70 @@
+"""What each role may do: the table by which every route, page and action is decided, in words."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from pages.components.parts import page_header
+from pages.shell import console_page
+from services.accounts.models import Role
+from services.accounts.permissions import API_SCOPES, ROLE_PERMISSIONS, Permission
+
+PATH = "/console/roles"
+P = Permission
+WORDS: dict[Permission, str] = {
+    P.DASHBOARD_READ: "See today's sales and what needs a person",
+    P.PACKAGES_READ: "See the price list",
+    P.PACKAGES_EDIT: "Change the price list",
+    P.PAYMENTS_READ: "See payments and their story",
+    P.PAYMENTS_RETRY: "Let a stopped payment try again",
+    P.VOUCHERS_READ: "See vouchers, without their codes",
+    P.VOUCHERS_ISSUE: "Make vouchers by hand",
+    P.VOUCHERS_BLOCK: "Block vouchers and lift the block",
+    P.VOUCHERS_REVEAL: "Show the code of a voucher",
+    P.SESSIONS_READ: "See who is online",
+    P.SESSIONS_END: "End somebody's access",
+    P.GATEWAYS_READ: "See the routers",
+    P.GATEWAYS_EDIT: "Register routers, change them, see their keys",
+    P.CUSTOMERS_READ: "Find customers by phone",
+    P.TICKETS_READ: "See problem reports",
+    P.STAFF_READ: "See staff, where they are logged in, and this table",
+    P.STAFF_EDIT: "Invite, change and disable staff (Root and System Admin accounts: Root only)",
+    P.TOKENS_READ: "See the API tokens of outside services",
+    P.TOKENS_EDIT: "Make and revoke API tokens",
+    P.SELF_EDIT: "Change the own password and second factor, end own sessions",
+    P.HEALTH_READ: "See the health of the system",
+    P.AUDIT_READ: "Read and export the audit",
+    P.ACCESS_READ: "Ask whether a device has access",
+    P.ACCESS_GRANT: "Let a device in without a purchase",
+}
+
+
+@console_page(PATH, title="Roles", permission=Permission.STAFF_READ, icon="rule", group="Administration", in_navigation=True)
+async def roles_page() -> None:
+    lead = "What is not ticked is refused, on every page, action and address. The marked ones may also be given to an API token."
+    with page_header("Roles", lead=lead):
+        pass
+    with ui.element("section").classes("panel flush").style("overflow-x: auto"), ui.element("table").classes("matrix").mark("roles"):
+        with ui.element("thead"), ui.element("tr"):
+            _cell("Permission", head=True)
+            for role in Role:
+                _cell(role.label, head=True)
+        with ui.element("tbody"):
+            for permission in Permission:
+                _row(permission)
+
+
+def _row(permission: Permission) -> None:
+    with ui.element("tr"):
+        with ui.element("th").props("scope=row"):
+            ui.label(WORDS[permission])
+            ui.label(f"{permission.value}{' · API' if permission in API_SCOPES else ''}").classes("mono soft small")
+        for role in Role:
+            may = permission in ROLE_PERMISSIONS[role]
+            with ui.element("td"):
+                ui.label("✓" if may else "–").classes("strong" if may else "faint").props(f'aria-label="{"yes" if may else "no"}"')
+
+
+def _cell(text: str, *, head: bool) -> None:
+    with ui.element("th" if head else "td").props("scope=col" if head else ""):
+        ui.label(text)

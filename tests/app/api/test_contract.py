@@ -1,0 +1,75 @@
+"""Schemathesis asks every operation of the OpenAPI document what it allows, and much that it does not: no server error, no status and no
+answer that the document does not promise, and what it forbids is refused.
+
+Bounded by `_EXAMPLES`; `make test` runs the operations side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    ignored_auth,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from app.main import plain_app
+from app.settings import ALL_FACES
+from services.accounts.models import Role
+from services.accounts.permissions import API_SCOPES
+from tests.app.api.asking import Api, service_token, staff_token
+
+_EXAMPLES = 8
+_PRINCIPALS = 8
+_CHECKS: list[Any] = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    ignored_auth,
+    negative_data_rejection,
+]
+schema = schemathesis.openapi.from_dict(plain_app(ALL_FACES).openapi())
+
+
+@pytest.fixture
+def tokens(api: Api) -> list[str]:
+    """Of several services, so that none of them runs into the limit of one; the audit is for staff."""
+    return [service_token(*API_SCOPES) for _ in range(_PRINCIPALS)]
+
+
+@pytest.fixture
+def client() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        yield session
+
+
+@pytest.fixture
+def root(api: Api) -> str:
+    return staff_token(Role.ROOT)
+
+
+@schema.parametrize()
+@settings(max_examples=_EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_operation_keeps_what_its_document_promises(
+    case: Any, api: Api, tokens: list[str], root: str, client: requests.Session
+) -> None:
+    turn = next(_turns)
+    token = root if case.operation.path == "/api/v1/audit" else tokens[turn % _PRINCIPALS]
+    headers = {"Authorization": f"Bearer {token}"}
+    case.call_and_validate(base_url=str(api.http.base_url), session=client, headers=headers, checks=_CHECKS)
+
+
+_turns = count()

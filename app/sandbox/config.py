@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -12,6 +13,10 @@ DEMO_WAVE_WEBHOOK_SECRET = "sandbox-wave-webhook-secret"  # noqa: S105 - publish
 DEMO_PORTABILLING_USER = "inet"
 DEMO_PORTABILLING_PASSWORD = "sandbox-portabilling"  # noqa: S105 - published demo value, refused in production
 DEMO_SMS_KEY = "sandbox"
+DEMO_OPENWISP_USER = "admin"
+DEMO_OPENWISP_PASSWORD = "sandbox-openwisp"  # noqa: S105 - published demo value, refused in production
+# 40 hex digits, as OpenWISP makes them.
+DEMO_OPENWISP_TOKEN = "5afe" * 10
 
 
 class SandboxConfig(BaseSettings):
@@ -39,6 +44,12 @@ class SandboxConfig(BaseSettings):
     portabilling_user: str = Field(default=DEMO_PORTABILLING_USER, validation_alias="INET_PORTABILLING_USER")
     portabilling_password: str = Field(default=DEMO_PORTABILLING_PASSWORD, validation_alias="INET_PORTABILLING_PASSWORD")
     portabilling_token: str = Field(default="", validation_alias="INET_PORTABILLING_TOKEN")
+
+    openwisp_user: str = DEMO_OPENWISP_USER
+    openwisp_password: str = DEMO_OPENWISP_PASSWORD
+    openwisp_token: str = Field(default=DEMO_OPENWISP_TOKEN, validation_alias="INET_OPENWISP_TOKEN")
+    # `inet`: the sandbox starts in gateway mode, with the two addresses of the project's own specification beside OpenWISP's.
+    openwisp_dialect: Literal["openwisp", "inet"] = Field(default="openwisp", validation_alias="INET_OPENWISP_DIALECT")
 
     sms_key: str = DEMO_SMS_KEY
 

@@ -21,7 +21,7 @@ class FaultOrder(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    service: Literal["wave", "portabilling", "sms", "routers"] | None = None
+    service: Literal["wave", "portabilling", "sms", "routers", "openwisp"] | None = None
     clear: bool = False
     seed: int | None = None
 

@@ -17,6 +17,7 @@ from app.sandbox.clock import SandboxClock
 from app.sandbox.config import SandboxConfig
 from app.sandbox.control import control_router
 from app.sandbox.faults import Faults
+from app.sandbox.openwisp.service import OpenWispService
 from app.sandbox.portabilling.service import PortaBillingService
 from app.sandbox.problems import install_problem_handlers
 from app.sandbox.routers.service import RoutersService
@@ -43,6 +44,7 @@ def create_app(config: SandboxConfig) -> SandboxApp:
         PortaBillingService(config, store, clock),
         SmsService(config, store, clock),
         RoutersService(config, store, clock, faults),
+        OpenWispService(config, store, clock),
     ]
 
     @asynccontextmanager

@@ -51,6 +51,8 @@ def _sandbox_defaults(sandbox_url: str) -> dict[str, str]:
         "INET_PORTABILLING_URL": sandbox_url,
         "INET_PORTABILLING_USER": "inet",
         "INET_PORTABILLING_PASSWORD": "sandbox-portabilling",
+        "INET_OPENWISP_BASE_URL": sandbox_url,
+        "INET_OPENWISP_TOKEN": "5afe" * 10,
         "INET_SMS_URL": sandbox_url.replace("http://", "http://inet:sandbox@") + "/version1/messaging",
     }
 

@@ -131,3 +131,21 @@ def test_an_address_that_will_not_do_is_refused_without_being_quoted(url: str) -
     with pytest.raises(ValueError, match=r"mail address must|only to a relay") as refusal:
         MailClient(url)
     assert "geheim" not in str(refusal.value)
+
+
+def test_a_check_logs_in_and_sends_nothing(server: MailServer) -> None:
+    MailClient(server.url, timeout_seconds=3).check()
+    assert server.taken == []
+
+
+@pytest.mark.parametrize(("verb", "answer", "kind"), [("NOOP", "421 later", Unavailable), ("NOOP", "", Unavailable)])
+def test_a_check_says_what_the_server_said(server: MailServer, verb: str, answer: str, kind: type[Exception]) -> None:
+    server.answers[verb] = answer
+    with pytest.raises(kind):
+        MailClient(server.url, timeout_seconds=3).check()
+
+
+def test_a_wrong_address_is_refused_without_quoting_it() -> None:
+    with pytest.raises(ValueError, match="must look like") as refusal:
+        MailClient("smtp://user:se/cret@host:587/?from=inet@test.gm")
+    assert "se" not in str(refusal.value).replace("user:password", "").split()

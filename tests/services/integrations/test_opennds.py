@@ -17,6 +17,7 @@ from services.integrations.opennds import (
     UnsafeGrant,
     custom_for,
     decode_redirect,
+    decode_with_keys,
     gateway_hash,
     grant_entry,
     grant_id_of,
@@ -116,12 +117,38 @@ def test_the_dossiers_full_redirect():
         origin_url="http://10.203.9.9/x",
         version="9.10.0",
         trusted_mac=True,
+        gateway_mac="02:00:00:aa:00:01",
     )
 
 
 def test_a_real_daemons_plain_text_with_suffixed_name():
     found = decode_redirect(encrypted(PLAIN), level=3, faskey=LONG_KEY, gateway_name="INETprobe01 Node:020000aa0001 ")
     assert (found.hid, found.client_mac, found.origin_url) == (HID, "02:00:00:bb:00:50", None)  # the origin has a space in it
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("020000aa0001", "02:00:00:aa:00:01"),
+        ("02:00:00:AA:00:01", "02:00:00:aa:00:01"),
+        ("020000aa000", None),
+        ("020000aa000g", None),
+        ("(null)", None),
+    ],
+)
+def test_the_routers_own_mac_is_read_with_and_without_colons(sent, read):
+    plain = PLAIN.replace("gatewaymac=020000aa0001", f"gatewaymac={sent}")
+    found = decode_redirect(encrypted(plain), level=3, faskey=LONG_KEY, gateway_name="INETprobe01 Node:020000aa0001 ")
+    assert found.gateway_mac == read
+
+
+def test_of_several_keys_the_one_that_opens_is_told():
+    query = {"fas": FULL, "iv": IV}
+    for keys in ((SHORT_KEY, LONG_KEY), (LONG_KEY, SHORT_KEY), (SHORT_KEY,)):
+        found, key = decode_with_keys(query, level=3, keys=keys, gateway_name=NAME)
+        assert (found.hid, key) == (HID, SHORT_KEY)
+    with pytest.raises(ForgedRedirect):
+        decode_with_keys(query, level=3, keys=(LONG_KEY, "x" * 20), gateway_name=NAME)
 
 
 def test_the_dossiers_level_4_redirect():

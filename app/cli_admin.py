@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+if TYPE_CHECKING:
+    from services.accounts.permissions import Principal
+
+RouterSystem = Literal["openwrt", "debian"]
 RoleName = Literal["root", "system_admin", "customer_care", "field_technician", "billing_officer"]
 
 staff = typer.Typer(help="Staff accounts.", no_args_is_help=True)
@@ -43,6 +47,20 @@ def _prepare(process: str) -> None:
     settings = get_settings()
     settings.check()
     logs.configure(settings, process=process)
+
+
+def _operator() -> Principal:
+    """Who sits at the command line, for the audit: the system's account, by its number, because the environment can say anything."""
+    import pwd
+
+    from services.accounts.permissions import Permission, Principal
+
+    number = os.getuid()
+    try:
+        name = pwd.getpwuid(number).pw_name
+    except KeyError:  # a container may run under a number that has no name
+        name = f"uid {number}"
+    return Principal(kind="cli", id=number, name=name, permissions=frozenset(Permission))
 
 
 def migrate(
@@ -99,7 +117,7 @@ def staff_add(
     if sys.stdin.isatty():
         typed = typer.prompt("Password (empty: make one)", default="", show_default=False, hide_input=True, confirmation_prompt=True)
     with transaction() as session:
-        made, password = add_staff(session, email=email, role=Role(role), password=typed or None, now=utc_now())
+        made, password = add_staff(session, email=email, role=Role(role), password=typed or None, now=utc_now(), actor=_operator())
         typer.echo(f"{made.email} may log in now as {role}.")
     if not typed:
         typer.echo(f"Password (shown only now): {password}")
@@ -128,8 +146,39 @@ def api_token_create(
 
     _prepare("cli")
     with transaction() as session:
-        token = create_api_token(session, name=name, scopes=scope, now=utc_now())
+        token = create_api_token(session, name=name, scopes=scope, now=utc_now(), actor=_operator())
     typer.echo(token)
+
+
+@api_token.command("list")
+def api_token_list() -> None:
+    """The API tokens with their numbers, newest first; never a token itself."""
+    from app.clock import isoformat, utc_now
+    from app.db import transaction
+    from services.accounts.tokens import is_live, list_tokens
+
+    _prepare("cli")
+    with transaction() as session:
+        for token in list_tokens(session, actor=_operator()):
+            used = isoformat(token.last_used_at) if token.last_used_at else "never used"
+            state = "good" if is_live(token, now=utc_now()) else "ended"
+            typer.echo(f"{token.id:>6}  {state:<6} {token.name}  ({', '.join(token.scopes)}; {used})")
+
+
+@api_token.command("revoke")
+def api_token_revoke(
+    number: Annotated[int, typer.Argument(help="The token's number, from `inet api-token list`.")],
+    reason: Annotated[str, typer.Option(help="Why, in a few words; kept in the audit.")],
+) -> None:
+    """Make an API token worth nothing, from the next request on."""
+    from app.clock import utc_now
+    from app.db import transaction
+    from services.accounts.tokens import revoke_token
+
+    _prepare("cli")
+    with transaction() as session:
+        revoke_token(session, actor=_operator(), token_id=number, reason=reason, now=utc_now())
+    typer.echo(f"Token {number} is revoked.")
 
 
 @gateway.command("add")
@@ -139,17 +188,56 @@ def gateway_add(
     faskey: Annotated[str, typer.Option(help="The pre-shared key, 12 to 64 letters and digits.")],
     level: Annotated[int, typer.Option(min=3, max=4, help="fas_secure_enabled on the router.")],
     site: Annotated[str | None, typer.Option(help="The place it stands at; made if it is new.")] = None,
+    system: Annotated[RouterSystem, typer.Option("--format", help="For which system to print: OpenWrt 10.x or Debian 9.10.")] = "openwrt",
+    poll: Annotated[int, typer.Option(min=1, max=59, help="Seconds between its questions; 9.10 knows 10 only.")] = 10,
 ) -> None:
     """Register an openNDS router and print the configuration to paste into it."""
     from app.clock import utc_now
     from app.db import transaction
     from app.settings import get_settings
-    from services.access.gateways import add_gateway, router_snippet
+    from services.access.desk import register_gateway
+    from services.access.router_config import portal_address, router_snippet
 
     _prepare("cli")
+    portal = portal_address(get_settings().public_url)
     with transaction() as session:
-        made = add_gateway(session, slug=slug, gateway_name=name, faskey=faskey, level=level, site_name=site, now=utc_now())
-        typer.echo(router_snippet(made, public_url=get_settings().public_url))
+        made = register_gateway(
+            session,
+            actor=_operator(),
+            slug=slug,
+            gateway_name=name,
+            faskey=faskey,
+            level=level,
+            name="",
+            site_name=site,
+            poll_seconds=poll,
+            now=utc_now(),
+        )
+        typer.echo(router_snippet(made, portal=portal, system=system))
+
+
+@gateway.command("rotate-key")
+def gateway_rotate_key(
+    slug: Annotated[str, typer.Argument(help="The router's part of its address /fas/SLUG.")],
+    cancel: Annotated[bool, typer.Option("--cancel", help="Forget the second key instead of making one.")] = False,
+    system: Annotated[RouterSystem, typer.Option("--format", help="For which system to print: OpenWrt 10.x or Debian 9.10.")] = "openwrt",
+) -> None:
+    """Make a new key beside the router's own and print the configuration with it; both open until the router uses the new one."""
+    from app.clock import utc_now
+    from app.db import transaction
+    from app.settings import get_settings
+    from services.access.gateway_keys import cancel_rotation, rotate_key
+    from services.access.router_config import portal_address, router_snippet
+
+    _prepare("cli")
+    portal = portal_address(get_settings().public_url)
+    with transaction() as session:
+        if cancel:
+            cancel_rotation(session, actor=_operator(), slug=slug, now=utc_now())
+            typer.echo("The second key opens nothing any more.")
+        else:
+            changed = rotate_key(session, actor=_operator(), slug=slug, now=utc_now())
+            typer.echo(router_snippet(changed, portal=portal, system=system))
 
 
 @audit.command("verify")
@@ -173,14 +261,18 @@ def secrets_rotate() -> None:
     """Seal everything at rest anew with INET_SECRET_KEY. Put the key before it into INET_SECRET_KEY_PREVIOUS first, and restart all
     processes; afterwards it may be dropped there. Safe to stop and to repeat.
     """
+    from app.clock import utc_now
     from app.db import transaction
-    from services.secrets import rotate
+    from services.secrets import note_rotation, rotate
 
     _prepare("cli")
-    unreadable = 0
+    columns = []
     for done in rotate(transaction):
-        unreadable += done.unreadable
+        columns.append(done)
         typer.echo(f"{done.name:<32} {done.renewed:>8} sealed anew, {done.current:>8} were already, {done.unreadable:>4} unreadable")
+    with transaction() as session:
+        note_rotation(session, actor=_operator(), done=columns, now=utc_now())
+    unreadable = sum(done.unreadable for done in columns)
     typer.echo(
         "API tokens, recovery codes and device tokens of an earlier key open only while it stays in INET_SECRET_KEY_PREVIOUS;"
         " staff log in again once."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import redis
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from app.db import make_engine
 from app.settings import Settings, SettingsError, get_settings
@@ -43,7 +45,11 @@ def examine() -> Iterator[Finding]:
     yield _redis(settings)
     yield _wave(settings)
     yield _portabilling(settings)
+    yield _openwisp(settings)
     yield _sms(settings)
+    yield _mail(settings.email_url)
+    if urlsplit(settings.public_url).scheme == "https":
+        yield _proxy(os.environ.get("FORWARDED_ALLOW_IPS", ""))
 
 
 def _database(settings: Settings) -> Finding:
@@ -111,6 +117,46 @@ def _portabilling(settings: Settings) -> Finding:
     return Finding("PortaBilling", True, "answers and describes its services")
 
 
+_OPENWISP_ADVICE = {
+    "NotAuthorised": "Put a token of an OpenWISP user into INET_OPENWISP_TOKEN.",
+    "Forbidden": "Give that user the right to view devices and locations, and make it a manager of the organisation.",
+    "NotFound": "INET_OPENWISP_BASE_URL must be the address below which /api/v1/ lies; check INET_OPENWISP_DIALECT as well.",
+    "MalformedAnswer": "Something else answers at INET_OPENWISP_BASE_URL: a proxy, or another program.",
+    "Throttled": "Wait, and ask less often (INET_HEALTH_POLL_SECONDS).",
+}
+
+
+def _openwisp(settings: Settings) -> Finding:
+    """OpenWISP is optional: without it Wi-Fi is sold all the same, and nobody watches the access points."""
+    from app.outbound import OutboundError
+    from services.integrations.openwisp import DeviceStatus, MonitoringAbsent, OpenWispClient
+
+    if not settings.openwisp_base_url:
+        return Finding("OpenWISP", True, "not set up: access points are not watched (INET_OPENWISP_BASE_URL, INET_OPENWISP_TOKEN)")
+    client = OpenWispClient(
+        settings.openwisp_base_url,
+        settings.openwisp_token.get_secret_value(),
+        dialect=settings.openwisp_dialect,
+        timeout_seconds=_TIMEOUT_SECONDS,
+        read_attempts=1,
+    )
+    try:
+        devices = client.count()
+        client.count(DeviceStatus.OK)
+    except MonitoringAbsent:
+        said = f"answers and shows {devices} devices, but has no monitoring"
+        return Finding("OpenWISP", False, said, "Install openwisp-monitoring there; without it, health stays unknown.")
+    except OutboundError as failure:
+        advice = _OPENWISP_ADVICE.get(type(failure).__name__, "Check INET_OPENWISP_BASE_URL and the network between.")
+        return Finding("OpenWISP", False, failure.detail, advice)
+    finally:
+        client.close()
+    if not devices:
+        said = "answers, but shows no device"
+        return Finding("OpenWISP", False, said, "Make the token's user a manager of the organisation, unless there is none yet.")
+    return Finding("OpenWISP", True, f"answers and shows {devices} devices")
+
+
 def _sms(settings: Settings) -> Finding:
     if settings.sms_url is None:
         return Finding("SMS", False, "not set up, so no message can be sent", "Set INET_SMS_URL to https://username:apikey@host/path.")
@@ -121,6 +167,50 @@ def _sms(settings: Settings) -> Finding:
     except OSError as error:
         return Finding("SMS", False, f"{url.hostname} port {port} cannot be reached: {error}", "Check the host in INET_SMS_URL.")
     return Finding("SMS", True, f"{url.hostname} can be reached")
+
+
+_MAIL_TROUBLES = {
+    "gaierror": ("its host name is not known", "Correct the host in INET_EMAIL_URL."),
+    "ConnectionRefusedError": ("nothing listens at that host and port", "Correct both in INET_EMAIL_URL, or start the mail server."),
+    "TimeoutError": ("it does not answer", "Check host and port in INET_EMAIL_URL, and whether a firewall closes the port."),
+    "SSLCertVerificationError": ("its certificate is not good for that name", "Put the name of the certificate into INET_EMAIL_URL."),
+    "SSLError": ("it does not speak TLS at that port", "Use smtps:// for port 465 and smtp:// (STARTTLS) for port 587."),
+    "SMTPNotSupportedError": ("it offers no encryption or no log-in", "Use the port for programs (587 or 465), not that for servers (25)."),
+    "SMTPServerDisconnected": ("it hangs up", "Use smtps:// for port 465 and smtp:// for port 587; ask its operator if that is right."),
+}
+
+
+def _mail(url: SecretStr | None) -> Finding:
+    """Mail is optional: without it, admins hand over the links to choose a password."""
+    from app.outbound import OutboundError, Refused
+    from services.integrations.mail import MailClient
+
+    if url is None:
+        return Finding("Mail", True, "not set up: admins hand over links by other means, and nobody is told of log-ins")
+    try:
+        MailClient(url.get_secret_value(), timeout_seconds=_TIMEOUT_SECONDS).check()
+    except ValueError as error:
+        return Finding("Mail", False, str(error), "Correct INET_EMAIL_URL.")
+    except Refused as failure:
+        if failure.operation == "log_in":
+            said = "reached, but it refuses user or password"
+            return Finding("Mail", False, said, "Correct both in INET_EMAIL_URL (special characters as %XX).")
+        return Finding("Mail", False, f"reached, but it refuses us: {failure.detail}", "Ask its operator whether this machine may send.")
+    except OutboundError as failure:
+        said, advice = _MAIL_TROUBLES.get(failure.detail, (f"not usable: {failure.detail}", "Check INET_EMAIL_URL and the mail server."))
+        return Finding("Mail", False, said, advice)
+    return Finding("Mail", True, "answers" + (" and takes user and password" if urlsplit(url.get_secret_value()).username else ""))
+
+
+def _proxy(trusted: str) -> Finding:
+    """TLS ends in a proxy: who asks is only known where its word is taken (uvicorn's FORWARDED_ALLOW_IPS)."""
+    if trusted.strip() == "*":
+        said = "FORWARDED_ALLOW_IPS trusts everybody, so anybody can claim any address"
+        return Finding("Proxy", False, said, "Name the proxy's own address instead of *.")
+    if not trusted.strip():
+        said = "only a proxy on this machine is believed; behind another, every customer seems to come from its one address"
+        return Finding("Proxy", False, said, "Set FORWARDED_ALLOW_IPS to the proxy's address (127.0.0.1 if it runs here).")
+    return Finding("Proxy", True, f"X-Forwarded-For is believed from {trusted.strip()}")
 
 
 def _get(url: str, headers: dict[str, str]) -> httpx.Response | str:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from app import correlation
+from app import correlation, refusals
 from app.errors import DomainError, ErrorKind
 
 log = structlog.get_logger(__name__)
@@ -55,6 +55,7 @@ def problem(
 
 async def render_domain_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DomainError)
+    refusals.name(request.scope, error.code)
     extra = dict(error.extra)
     headers = {"Retry-After": str(extra["retry_after"])} if "retry_after" in extra else {}
     if error.kind is ErrorKind.UNAUTHENTICATED:

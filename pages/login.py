@@ -10,7 +10,7 @@ from app.errors import DomainError
 from app.settings import DEMO_PASSWORD, get_settings
 from pages import frame
 from pages.components.parts import notice
-from pages.shell import HOME_PATH, LOGIN_PATH, TOKEN, agent_here, from_this_browser, public_page
+from pages.shell import HOME_PATH, LOGIN_PATH, TOKEN, agent_here, from_this_browser, note_refusal, public_page
 from services.accounts import staff
 from services.accounts.links import PATH as RESET_PATH
 from services.accounts.models import Role
@@ -24,10 +24,12 @@ _DEMO_PEOPLE = (
     ("billing@inet.demo", Role.BILLING_OFFICER),
 )
 _KEPT = ("dark",)
+# Anybody can write the address: it shows no more than a number that could be meant.
+_LONGEST_IDLE_MINUTES = 12 * 60
 
 
 @public_page(LOGIN_PATH, title="Log in", because="nobody is logged in before the log-in")
-async def login_page(next: str = HOME_PATH) -> None:
+async def login_page(next: str = HOME_PATH, idle: str = "") -> None:
     frame.draw_bare()
     target = _own_address(next)
     with ui.element("div").classes("login"), ui.element("div").classes("panel"):
@@ -40,6 +42,10 @@ async def login_page(next: str = HOME_PATH) -> None:
         code = ui.input("Code or recovery code").props("outlined autocomplete=one-time-code maxlength=20")
         code.classes("w-full").mark("code").set_visibility(False)
         trouble = ui.element("div").props("role=alert").classes("w-full")
+        if idle.isdecimal() and 0 < int(idle[:6]) <= _LONGEST_IDLE_MINUTES:
+            with trouble:
+                words = f"You were logged out after {idle} minutes without activity."
+                notice("wait", "Log in, and you are back where you were.", title=words).mark("was-idle")
 
         async def submit() -> None:
             trouble.clear()
@@ -57,6 +63,7 @@ async def login_page(next: str = HOME_PATH) -> None:
                 await _begin(token)
                 ui.navigate.to(target)
             except DomainError as refusal:
+                note_refusal(refusal)
                 # The code is asked only of who has the password: before that nothing tells that there is one.
                 code.set_visibility(isinstance(refusal, SecondFactorNeeded | WrongSecondFactor))
                 code.value = ""

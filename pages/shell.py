@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, get_type_hints
@@ -15,13 +16,15 @@ from fastapi import Depends
 from nicegui import app, ui
 from starlette.responses import RedirectResponse, Response
 
-from app import correlation, origin
+from app import correlation, origin, refusals
 from app.access import Gate, public
 from app.db import in_transaction
-from app.errors import DomainError, ErrorKind, Unauthenticated
+from app.errors import DomainError, ErrorKind, Forbidden, Unauthenticated
+from app.problems import route_of
 from pages import frame
 from pages.components.states import broken_state, not_allowed_state, refused_state
 from services.accounts.permissions import Permission, Principal
+from services.accounts.sessions import SessionIdle
 from services.accounts.staff import log_out as end_staff_session
 from services.accounts.staff import principal_for_session
 
@@ -29,7 +32,12 @@ LOGIN_PATH = "/console/login"
 HOME_PATH = "/console"
 OWN_PATH = "/console/account"
 TOKEN = "staff_session"  # noqa: S105 - the name it is stored under
+_ACTOR = "actor"
+# How often an open page looks whether its session has ended, so that a screen nobody sits before does not stay open.
+_LOOK_SECONDS = 60.0
 log = structlog.get_logger(__name__)
+# True while a page does something that nobody asked for: such things keep no session open.
+_by_itself: ContextVar[bool] = ContextVar("by_itself", default=False)
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,8 @@ def _take_signature(opened: Callable[..., Any], build: Callable[..., Any]) -> No
 async def _open(page: ConsolePage, build: Callable[..., Awaitable[None]], values: dict[str, Any]) -> Response | None:
     try:
         actor = await _find_staff()
+    except SessionIdle as ended:
+        return RedirectResponse(login_address(_here(), ended), status_code=303)
     except DomainError as refusal:
         frame.draw_bare()
         refused_state(refusal)
@@ -113,8 +123,11 @@ async def _open(page: ConsolePage, build: Callable[..., Awaitable[None]], values
         return RedirectResponse(login_address(_here()), status_code=303)
     if actor.must_enrol and page.path != OWN_PATH:
         return RedirectResponse(OWN_PATH, status_code=303)
+    ui.context.client.storage[_ACTOR] = f"{actor.kind}:{actor.id}"
+    ui.timer(_LOOK_SECONDS, _look, immediate=False)
     with frame.draw(page=page, pages=PAGES.values(), actor=actor, on_log_out=log_out):
         if page.permission is None or not actor.may(page.permission):
+            note_refusal(Forbidden())
             not_allowed_state(actor)
             return None
         wanted = inspect.signature(build).parameters
@@ -133,8 +146,18 @@ def _here() -> str:
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
-def login_address(back_to: str) -> str:
-    return f"{LOGIN_PATH}?next={quote(back_to)}" if back_to not in ("", HOME_PATH) else LOGIN_PATH
+async def _look() -> None:
+    with silent_on_refusal():
+        await current_staff()
+
+
+def login_address(back_to: str, ended: Unauthenticated | None = None) -> str:
+    """The log-in page, which leads back to `back_to` and says when a session `ended` because nobody used it."""
+    values = {"next": back_to} if back_to not in ("", HOME_PATH) else {}
+    if isinstance(ended, SessionIdle):
+        values["idle"] = str(ended.minutes)
+    query = urlencode(values, quote_via=quote, safe="/")
+    return f"{LOGIN_PATH}?{query}" if values else LOGIN_PATH
 
 
 def query_address(path: str, values: dict[str, str]) -> str:
@@ -142,11 +165,11 @@ def query_address(path: str, values: dict[str, str]) -> str:
 
 
 async def _find_staff() -> Principal | None:
-    return await in_transaction(principal_for_session, app.storage.user.get(TOKEN))
+    return await in_transaction(principal_for_session, app.storage.user.get(TOKEN), is_use=not _by_itself.get())
 
 
 async def current_staff() -> Principal:
-    """Who is acting now, with the rights of this moment: a websocket outlives a revoked role. Raises Unauthenticated."""
+    """Who is acting now, with the rights of this moment: a websocket outlives a revoked role. Raises Unauthenticated, SessionIdle."""
     actor = await _find_staff()
     if actor is None:
         raise Unauthenticated("You have been logged out. Log in again.")
@@ -183,15 +206,22 @@ async def log_out() -> None:
     ui.navigate.to(LOGIN_PATH)
 
 
+def note_refusal(refusal: DomainError) -> None:
+    """Keep in the log that somebody was refused: on which page, by its template, and who."""
+    client = ui.context.client
+    refusals.note(refusal, route=route_of(client.request.scope), actor=client.storage.get(_ACTOR))
+
+
 @contextmanager
 def toast_on_refusal() -> Iterator[None]:
     """Around every action: a refusal becomes a toast, anything unexpected a toast with the number under which it is logged."""
     with from_this_browser() as correlation_id:
         try:
             yield
-        except Unauthenticated:
-            ui.navigate.to(login_address(_here()))
+        except Unauthenticated as ended:
+            ui.navigate.to(login_address(_here(), ended))
         except DomainError as refusal:
+            note_refusal(refusal)
             grave = refusal.kind in (ErrorKind.FORBIDDEN, ErrorKind.UNAVAILABLE)
             ui.notify(refusal.text, type="negative" if grave else "warning", multi_line=True, timeout=7000)
         except Exception:
@@ -201,13 +231,22 @@ def toast_on_refusal() -> Iterator[None]:
 
 
 @contextmanager
+def _without_asking() -> Iterator[None]:
+    before = _by_itself.set(True)
+    try:
+        yield
+    finally:
+        _by_itself.reset(before)
+
+
+@contextmanager
 def silent_on_refusal() -> Iterator[None]:
-    """Around a refresh that nobody asked for: it never disturbs, except to leave when the person was logged out."""
-    with correlation.correlated():
+    """Around a refresh that nobody asked for: it never disturbs and is no activity; it only leaves when the person was logged out."""
+    with correlation.correlated(), _without_asking():
         try:
             yield
-        except Unauthenticated:
-            ui.navigate.to(login_address(_here()))
+        except Unauthenticated as ended:
+            ui.navigate.to(login_address(_here(), ended))
         except DomainError as refusal:
             log.info("console.refresh_refused", code=refusal.code)
         except Exception:

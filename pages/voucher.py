@@ -12,6 +12,7 @@ from app.db import in_transaction
 from pages.components import words
 from pages.components.dialogs import confirm, show_secret
 from pages.components.parts import Facts, action_button, chip, notice, page_header, panel
+from pages.components.prove import proven_staff
 from pages.components.timeline import Happening, timeline
 from pages.live import refresh_on
 from pages.shell import console_page, current_staff, silent_on_refusal, toast_on_refusal
@@ -63,7 +64,10 @@ def _draw(shown: VoucherPage, actor: Principal, refresh: object) -> None:
 
 async def _reveal(voucher_id: int) -> None:
     with toast_on_refusal():
-        code = await in_transaction(reveal_code, actor=await current_staff(), voucher_id=voucher_id, now=utc_now())
+        by = await proven_staff()
+        if by is None:
+            return
+        code = await in_transaction(reveal_code, actor=by, voucher_id=voucher_id, now=utc_now())
         show_secret("The voucher's code", "Whoever has it can use the time. Give it to its owner only.", code, marker="code")
 
 

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, SQLModel, col, select
 
 from app.db import Begin
 from app.keys import BadSeal, is_sealed_anew, seal, unseal
+from services.access.agent import AGENT_KEY
+from services.access.gateways import FASKEY
 from services.access.models import Gateway
 from services.accounts.idempotency import SEALED_FOR as IDEMPOTENT_ANSWER
 from services.accounts.models import IdempotentAnswer, Staff
+from services.accounts.permissions import Principal
+from services.audit import service as audit
 from services.notifications.models import SmsMessage
 from services.vouchers import codes
 from services.vouchers.models import Voucher
@@ -44,7 +49,9 @@ def _renew_code_mac(voucher: Voucher, code: bytes) -> None:
 
 # A test fails when a column named `…_sealed` is missing here, or when a purpose is not the one that its rows are sealed for.
 SEALED = (
-    Sealed(Gateway, "faskey_sealed", "gateway-faskey"),
+    Sealed(Gateway, "faskey_sealed", FASKEY),
+    Sealed(Gateway, "faskey_next_sealed", FASKEY),
+    Sealed(Gateway, "agent_key_sealed", AGENT_KEY),
     Sealed(Voucher, "code_sealed", codes.SEALED_FOR, _renew_code_mac),
     Sealed(SmsMessage, "body_sealed", "sms-body"),
     Sealed(Staff, "totp_sealed", "totp-seed"),
@@ -73,6 +80,12 @@ def rotate(begin: Begin, *, batch: int = _BATCH) -> Iterator[Rotated]:
                 break
             after = last
         yield done
+
+
+def note_rotation(session: Session, *, actor: Principal, done: list[Rotated], now: datetime) -> None:
+    """Keep in the audit who sealed everything anew, and how it went."""
+    counts = {"renewed": sum(one.renewed for one in done), "unreadable": sum(one.unreadable for one in done)}
+    audit.record(session, actor, "secrets.rotate", target=("secret", "all"), now=now, after=counts)
 
 
 def _renew_batch(session: Session, sealed: Sealed, done: Rotated, *, after: int, batch: int) -> int | None:

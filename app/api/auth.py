@@ -7,10 +7,10 @@ token is shown a second time (somebody holds a copy), and after twelve hours; th
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app import limits, origin
 from app.access import public
@@ -19,7 +19,7 @@ from app.clock import utc_now
 from app.db import transaction
 from app.documented import refusals
 from app.errors import Unauthenticated
-from services.accounts import access_tokens, sessions, staff
+from services.accounts import access_tokens, proofs, sessions, staff
 from services.accounts.models import Role
 from services.accounts.permissions import Permission, Principal
 
@@ -48,6 +48,21 @@ class Refresh(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     refresh_token: str = Field(min_length=1, max_length=200, pattern=_NO_NUL)
+
+
+class Proof(BaseModel):
+    """The password, or a code of the second factor: one of them."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"password": "inet-demo-2026"}, {"code": "123456"}]})
+
+    password: str | None = Field(default=None, min_length=1, max_length=256, pattern=_NO_NUL)
+    code: str | None = Field(default=None, min_length=1, max_length=32, pattern=_NO_NUL)
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.password is None) == (self.code is None):
+            raise ValueError("send either password or code")
+        return self
 
 
 class Tokens(BaseModel):
@@ -108,7 +123,16 @@ def log_out(request: Request, _: Somebody) -> None:
     sessions.end_session(session_of(bearer_of(request)))
 
 
+@router.post("/prove", summary="Prove once more who you are", status_code=204)
+def prove(body: Proof, request: Request, actor: Somebody) -> None:
+    """For ten minutes, opens what answers `fresh_proof_needed` without it. A log-in is such a proof; API tokens need none."""
+    session_id = session_of(bearer_of(request))
+    with transaction() as session:
+        proofs.prove(session, actor=actor, session_id=session_id, password=body.password, code=body.code, now=utc_now())
+
+
 @router.get("/me", summary="Who am I")
 def me(actor: Somebody) -> Me:
     """Name, role and permissions as they are at this moment."""
+    assert actor.kind != "cli", "no token makes one"
     return Me(id=actor.id, kind=actor.kind, name=actor.name, email=actor.email, role=actor.role, permissions=sorted(actor.permissions))

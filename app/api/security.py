@@ -12,7 +12,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 from sqlmodel import Session
 
-from app import limits, origin
+from app import limits, origin, refusals
 from app.access import Gate
 from app.clock import utc_now
 from app.db import transaction
@@ -63,6 +63,7 @@ class BearerGate(Gate):
             principal = _principal(session, bearer_of(request))
         if principal is None:
             raise Unauthenticated
+        refusals.attribute(request.scope, principal.kind, principal.id)
         limits.count(PER_PRINCIPAL, principal.kind, str(principal.id))
         return principal
 

@@ -9,16 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
 from sqlmodel import Session, col, func, select
 
 from app.db import after_commit
 from app.errors import Conflict, NotFound, Unauthenticated
+from app.refusals import place
 from services.accounts import passwords, second_factor, sessions, tries
 from services.accounts.errors import WrongPassword
 from services.accounts.models import RecoveryCode, Staff
 from services.accounts.permissions import Permission, Principal
 from services.accounts.sessions import OpenSession
 from services.audit import service as audit
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def change_password(session: Session, *, actor: Principal, present: str, wanted:
     staff = _proven(session, actor, present)
     passwords.check_policy(wanted, email=staff.email, name=staff.name)
     staff.password_hash = passwords.hash_password(wanted)
-    token = renew(session, staff, now=now, agent=agent)
+    token = renew(session, staff, now=now, agent=agent, proven_at=now)
     audit.record(session, actor, "staff.change_own_password", target=("staff", staff.id), now=now)
     return token
 
@@ -73,7 +77,7 @@ def confirm_second_factor(session: Session, *, actor: Principal, code: str, now:
         raise Conflict("Your second factor is on already.")
     tries.count_code(staff.email)
     codes = second_factor.confirm(session, staff, code, now=now)
-    token = renew(session, staff, now=now, agent=agent)
+    token = renew(session, staff, now=now, agent=agent, proven_at=now)
     audit.record(session, actor, "staff.add_second_factor", target=("staff", staff.id), now=now)
     return codes, token
 
@@ -84,7 +88,7 @@ def remove_second_factor(session: Session, *, actor: Principal, present: str, co
     tries.count_code(staff.email)
     second_factor.check(session, staff, code, now=now)
     second_factor.remove(session, staff)
-    token = renew(session, staff, now=now, agent=agent)
+    token = renew(session, staff, now=now, agent=agent, proven_at=now)
     audit.record(session, actor, "staff.remove_second_factor", target=("staff", staff.id), now=now)
     return token
 
@@ -101,17 +105,17 @@ def end_own_session(session: Session, *, actor: Principal, session_id: str, now:
 def end_other_sessions(session: Session, *, actor: Principal, now: datetime, agent: str = "") -> str:
     """Log out everywhere else. Answers the new token of this session."""
     staff = _self(session, actor, lock=True)
-    token = renew(session, staff, now=now, agent=agent)
+    token = renew(session, staff, now=now, agent=agent, proven_at=actor.proven_at)
     audit.record(session, actor, "staff.log_out_everywhere", target=("staff", staff.id), now=now)
     return token
 
 
-def renew(session: Session, staff: Staff, *, now: datetime, agent: str = "") -> str:
+def renew(session: Session, staff: Staff, *, now: datetime, agent: str = "", proven_at: datetime | None) -> str:
     """End every session of this person and open a new one. Raises Unavailable without Redis."""
     assert staff.id is not None
     staff_id = staff.id
     sessions.forget_everything(staff)
-    token = sessions.open_session(staff, now=now, agent=agent)
+    token = sessions.open_session(staff, now=now, agent=agent, proven_at=proven_at)
     after_commit(session, lambda: sessions.end_every_session(staff_id, but=sessions.session_id_of(token)))
     return token
 
@@ -128,5 +132,6 @@ def _proven(session: Session, actor: Principal, present: str) -> Staff:
     staff = _self(session, actor, lock=True)
     tries.count_own_password(staff.email)
     if not passwords.verify(present, staff.password_hash)[0]:
+        log.warning("own_password.refused", staff_id=staff.id, address=place())
         raise WrongPassword
     return staff

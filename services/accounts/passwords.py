@@ -1,8 +1,9 @@
 """Passwords: hashing (argon2id), checking without telling who exists, and what is refused as too easily guessed.
 
-The policy is that of NIST SP 800-63B and OWASP ASVS 5.0, 6.2: long enough, of any characters, and not one that is tried first. There is
-no list of leaked passwords here: what such lists hold of twelve characters and more is nearly all made by a few rules (a well-known
-word or two with a year or a run of keys behind it, something repeated), and it is by these rules that a password is judged.
+The policy is that of NIST SP 800-63B and OWASP ASVS 5.0, 6.2: long enough, of any characters, and not one that is tried first. What
+lists of leaked passwords hold of twelve characters and more is nearly all made by a few rules (a well-known word or two with a year or a
+run of keys behind it, something repeated), and it is by these rules that a password is judged. The 30 000 most frequent leaked passwords,
+which zxcvbn carries, are refused as they are, and count as one word inside of others.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from pwdlib import PasswordHash
@@ -39,6 +41,8 @@ _RUNS = (
 )
 _ALL_RUNS = tuple(run[::step] for run in _RUNS for step in (1, -1))
 _SHORTEST_RUN, _SHORTEST_WORD = 3, 3
+# Shorter ones are ordinary words and syllables, of which honest passphrases are made.
+_SHORTEST_LEAKED = 6
 # "P4$$w0rd" is tried as soon as "password".
 _SPELLED = str.maketrans({"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "@": "a", "$": "s", "!": "i"})
 # As many different pieces (words, runs, single characters) and fewer are guessed soon.
@@ -77,10 +81,19 @@ def check_policy(password: str, *, email: str, name: str = "") -> None:
         raise WeakPassword("This is among the passwords that are tried first. Take less usual words, or let a password manager make one.")
 
 
+@lru_cache(maxsize=1)
+def _leaked() -> frozenset[str]:
+    """Read at the first use: most processes never set a password."""
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+    return frozenset(word for word in FREQUENCY_LISTS["passwords"] if len(word) >= _SHORTEST_LEAKED)
+
+
 def is_easily_guessed(password: str, *, about: list[str]) -> bool:
-    """Whether it is made of three pieces or fewer, where a known word, a word `about` its owner or a run of keys is one piece."""
+    """Whether it was leaked, or is made of three pieces or fewer: a known word, a word `about` its owner or a run of keys is one piece."""
     words = _WORDS | {word for word in about if len(word) >= _SHORTEST_WORD}
-    return len(set(_pieces(password.lower(), words))) <= _TOO_FEW_PIECES
+    # Each list by itself as well: the longest word that begins at a place is taken, and a leaked one may hide better cuts behind it.
+    return any(len(set(_pieces(password.lower(), known))) <= _TOO_FEW_PIECES for known in (words, words | _leaked()))
 
 
 def _pieces(text: str, words: frozenset[str]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
@@ -22,10 +23,18 @@ class Permission(StrEnum):
     VOUCHERS_REVEAL = "vouchers:reveal"
     SESSIONS_READ = "sessions:read"
     SESSIONS_END = "sessions:end"
+    SESSIONS_EXTEND = "sessions:extend"
     GATEWAYS_READ = "gateways:read"
     GATEWAYS_EDIT = "gateways:edit"
+    NETWORK_READ = "network:read"
+    NETWORK_EDIT = "network:edit"
+    INCIDENTS_EDIT = "incidents:edit"
+    COMPENSATION_READ = "compensation:read"
+    COMPENSATION_EDIT = "compensation:edit"
     CUSTOMERS_READ = "customers:read"
     TICKETS_READ = "tickets:read"
+    TICKETS_EDIT = "tickets:edit"
+    TICKETS_ASSIGN = "tickets:assign"
     STAFF_READ = "staff:read"
     STAFF_EDIT = "staff:edit"
     TOKENS_READ = "tokens:read"
@@ -37,6 +46,13 @@ class Permission(StrEnum):
     ACCESS_GRANT = "access:grant"
 
 
+class FreshProofNeeded(Forbidden):
+    code, title = "fresh_proof_needed", "Prove once more who you are"
+    message = "This is asked for again every ten minutes. Prove who you are (in the API: POST /api/auth/prove), then repeat it."
+
+
+# An open browser is not enough for what is worth money: it may be somebody else who sits before it (OWASP ASVS 5.0, 7.5.3).
+PROOF_LASTS = timedelta(minutes=10)
 P = Permission
 # What everybody may do for themselves: password, second factor, sessions. All that is left to a person who must set one up first.
 OWN_ACCOUNT = frozenset({P.SELF_EDIT})
@@ -49,7 +65,13 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     | {
         P.GATEWAYS_READ,
         P.GATEWAYS_EDIT,
+        P.NETWORK_READ,
+        P.NETWORK_EDIT,
+        P.INCIDENTS_EDIT,
+        P.COMPENSATION_READ,
         P.TICKETS_READ,
+        P.TICKETS_EDIT,
+        P.TICKETS_ASSIGN,
         P.STAFF_READ,
         P.STAFF_EDIT,
         P.TOKENS_READ,
@@ -58,13 +80,17 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         P.AUDIT_READ,
         P.ACCESS_READ,
         P.SESSIONS_END,
+        P.SESSIONS_EXTEND,
     },
     Role.CUSTOMER_CARE: _READ_SHOP
-    | {P.PAYMENTS_RETRY, P.VOUCHERS_ISSUE, P.VOUCHERS_REVEAL, P.SESSIONS_END, P.GATEWAYS_READ, P.TICKETS_READ}
-    | {P.ACCESS_READ, P.ACCESS_GRANT},
-    Role.FIELD_TECHNICIAN: OWN_ACCOUNT | {P.DASHBOARD_READ, P.SESSIONS_READ, P.GATEWAYS_READ, P.TICKETS_READ, P.ACCESS_READ},
+    | {P.PAYMENTS_RETRY, P.VOUCHERS_ISSUE, P.VOUCHERS_REVEAL, P.SESSIONS_END, P.GATEWAYS_READ, P.NETWORK_READ, P.COMPENSATION_READ}
+    | {P.SESSIONS_EXTEND, P.TICKETS_READ, P.TICKETS_EDIT, P.TICKETS_ASSIGN, P.ACCESS_READ, P.ACCESS_GRANT},
+    # Of tickets, only those that were given to them (services/tickets/sight.py).
+    Role.FIELD_TECHNICIAN: OWN_ACCOUNT
+    | {P.DASHBOARD_READ, P.SESSIONS_READ, P.GATEWAYS_READ, P.NETWORK_READ, P.TICKETS_READ, P.TICKETS_EDIT, P.ACCESS_READ},
     Role.BILLING_OFFICER: _READ_SHOP
-    | {P.PACKAGES_EDIT, P.PAYMENTS_RETRY, P.VOUCHERS_ISSUE, P.VOUCHERS_BLOCK, P.VOUCHERS_REVEAL, P.TICKETS_READ},
+    | {P.PACKAGES_EDIT, P.PAYMENTS_RETRY, P.VOUCHERS_ISSUE, P.VOUCHERS_BLOCK, P.VOUCHERS_REVEAL, P.TICKETS_READ}
+    | {P.NETWORK_READ, P.COMPENSATION_READ, P.COMPENSATION_EDIT},
 }
 # What an outside service's token may be given: the shop and the network. Nothing of staff, tokens or the audit; no codes of old vouchers.
 API_SCOPES = frozenset(
@@ -78,10 +104,16 @@ API_SCOPES = frozenset(
         P.VOUCHERS_BLOCK,
         P.SESSIONS_READ,
         P.SESSIONS_END,
+        P.SESSIONS_EXTEND,
         P.GATEWAYS_READ,
         P.GATEWAYS_EDIT,
+        P.NETWORK_READ,
+        P.NETWORK_EDIT,
+        P.COMPENSATION_READ,
         P.CUSTOMERS_READ,
         P.TICKETS_READ,
+        P.TICKETS_EDIT,
+        P.TICKETS_ASSIGN,
         P.ACCESS_READ,
         P.ACCESS_GRANT,
     }
@@ -92,7 +124,8 @@ API_SCOPES = frozenset(
 class Principal:
     """Who is asking: made from a credential once per action, so that a revoked role acts on the next one."""
 
-    kind: Literal["staff", "token"]
+    # "cli" is a person at the server's command line, who could change the database as well: known by the name of the system's account.
+    kind: Literal["staff", "token", "cli"]
     id: int
     name: str
     permissions: frozenset[Permission]
@@ -100,6 +133,8 @@ class Principal:
     email: str | None = None
     # The role needs a second factor and there is none: until it is set up, nothing but the own account is open.
     must_enrol: bool = False
+    # When a person last proved in this session who they are, by password or second factor (services/accounts/proofs.py).
+    proven_at: datetime | None = None
 
     def may(self, permission: Permission) -> bool:
         return permission in self.permissions
@@ -108,6 +143,11 @@ class Principal:
         """Raises Forbidden unless this principal holds `permission`."""
         if permission not in self.permissions:
             raise Forbidden
+
+    def require_proof(self, *, now: datetime) -> None:
+        """Raises FreshProofNeeded unless the person proved lately who they are. Tokens are bound to their scopes, and prove nothing."""
+        if self.kind == "staff" and (self.proven_at is None or now - self.proven_at > PROOF_LASTS):
+            raise FreshProofNeeded
 
     @property
     def label(self) -> str:

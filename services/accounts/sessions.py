@@ -1,7 +1,10 @@
 """Staff sessions: held by Redis, opaque, listed, revocable at once, gone with a FLUSHALL (log in again).
 
 A session is named by the keyed hash of its token, so that a copy of Redis opens nothing. What a person may do is read from
-PostgreSQL at each action; the session only says who they are.
+PostgreSQL at each action; the session only says who they are, and when they last proved it.
+
+It ends after `LIFETIME`, and earlier when nobody used it for a while: its key in Redis lives as long as it may be idle, and each use
+puts that off. A mark beside it lives on, so that a person who comes back is told why. News that an open page merely receives is no use.
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ from typing import Any
 from sqlmodel import Session
 
 from app import origin, redis
-from app.errors import Unavailable
+from app.errors import Unauthenticated, Unavailable
 from app.keys import keyed_mac
+from app.settings import get_settings
 from services.accounts import second_factor
 from services.accounts.models import Staff
 from services.accounts.permissions import OWN_ACCOUNT, ROLE_PERMISSIONS, Principal
@@ -29,10 +33,33 @@ _REFRESH = "staff-refresh"
 _ROTATE = """
 local current = redis.call('HGET', KEYS[1], 'refresh')
 if not current then return 0 end
-if current ~= ARGV[1] then redis.call('DEL', KEYS[1]) return -1 end
+if current ~= ARGV[1] then redis.call('DEL', KEYS[1], KEYS[2]) return -1 end
 redis.call('HSET', KEYS[1], 'refresh', ARGV[2])
 return 1
 """
+# Answers who holds the session, and puts its idle end off, though never behind its last: one round trip, by the clock of Redis alone.
+_USE = """
+local held = redis.call('HMGET', KEYS[1], 'staff', 'epoch', 'proven', 'idle', 'ends')
+if not held[1] then return {false, redis.call('GET', KEYS[2])} end
+if ARGV[1] == '1' and held[5] then
+  redis.call('EXPIRE', KEYS[1], math.min(tonumber(held[4]), tonumber(held[5]) - tonumber(redis.call('TIME')[1])))
+end
+return held
+"""
+# The last end is told in Redis's own time as well, so that no other clock has to agree with it.
+_OPEN = """
+redis.call('HSET', KEYS[1], 'ends', tonumber(redis.call('TIME')[1]) + tonumber(ARGV[2]), 'idle', ARGV[1], unpack(ARGV, 3))
+redis.call('EXPIRE', KEYS[1], math.min(tonumber(ARGV[1]), tonumber(ARGV[2])))
+redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2])
+"""
+
+
+class SessionIdle(Unauthenticated):
+    code, title = "session_idle", "You were logged out"
+
+    def __init__(self, idle: timedelta) -> None:
+        self.minutes = int(idle.total_seconds()) // 60
+        super().__init__(f"You were logged out after {self.minutes} minutes without activity. Log in again.")
 
 
 @dataclass(frozen=True)
@@ -51,14 +78,25 @@ def _key(session_id: str) -> str:
     return f"staff-session:{session_id}"
 
 
+def _mark(session_id: str) -> str:
+    return f"staff-session-began:{session_id}"
+
+
+def _keys(session_id: str) -> tuple[str, str]:
+    return _key(session_id), _mark(session_id)
+
+
 def _of(staff_id: int) -> str:
     return f"staff-sessions:{staff_id}"
 
 
-def open_session(staff: Staff, *, now: datetime, agent: str = "") -> str:
-    """Log this person in; answers the token that the browser or app keeps. Raises Unavailable without Redis."""
+def open_session(staff: Staff, *, now: datetime, agent: str = "", proven_at: datetime | None = None) -> str:
+    """A console session; answers the token that the browser keeps. `proven_at` is when the person last proved who they are: at a
+    log-in, now. Raises Unavailable without Redis.
+    """
     token = secrets.token_urlsafe(32)
-    _store(session_id_of(token), staff, now=now, agent=agent)
+    idle = timedelta(minutes=get_settings().idle_minutes)
+    _store(session_id_of(token), staff, now=now, agent=agent, idle=idle, proven_at=proven_at)
     return token
 
 
@@ -66,7 +104,7 @@ def session_id_of(token: str) -> str:
     return keyed_mac(_TOKEN, token)
 
 
-def _store(session_id: str, staff: Staff, *, now: datetime, agent: str, **more: str) -> None:
+def _store(session_id: str, staff: Staff, *, now: datetime, agent: str, idle: timedelta, proven_at: datetime | None, **more: str) -> None:
     assert staff.id is not None
     held: dict[str, str | int] = {
         "staff": staff.id,
@@ -74,12 +112,13 @@ def _store(session_id: str, staff: Staff, *, now: datetime, agent: str, **more: 
         "began": int(now.timestamp()),
         "address": origin.current(),
         "agent": agent[:120],
+        "proven": int(proven_at.timestamp()) if proven_at else 0,
         **more,
     }
+    limits = (int(idle.total_seconds()), int(LIFETIME.total_seconds()))
     with _told_when_away():
         pipeline = redis.client().pipeline(transaction=True)
-        pipeline.hset(_key(session_id), mapping=held)  # type: ignore[arg-type]  # numbers are fine
-        pipeline.expire(_key(session_id), LIFETIME)
+        pipeline.eval(_OPEN, 2, *_keys(session_id), *limits, *(part for pair in held.items() for part in pair))
         pipeline.sadd(_of(staff.id), session_id)
         pipeline.expire(_of(staff.id), LIFETIME)
         pipeline.execute()
@@ -94,19 +133,25 @@ def _told_when_away() -> Iterator[None]:
         raise Unavailable("Log-in is closed for a moment: the session store is not answering. Try again in a minute.") from None
 
 
-def principal_of_session(session: Session, session_id: str) -> Principal | None:
-    """Who holds this session now, with the rights of this moment; None when it ended or the person was disabled."""
+def principal_of_session(session: Session, session_id: str, *, is_use: bool = True) -> Principal | None:
+    """Who holds this session now, with the rights of this moment; None when it ended or the person was disabled.
+
+    `is_use` is False for what an open page does by itself: that keeps no session open. Raises SessionIdle, or Unavailable without Redis.
+    """
     with _told_when_away():
-        staff_id, epoch = redis.client().hmget(_key(session_id), ["staff", "epoch"])
-    if staff_id is None or epoch is None:
+        found: Any = redis.client().eval(_USE, 2, *_keys(session_id), "1" if is_use else "0")
+    if found[0] is None:
+        if found[1] is not None:
+            raise SessionIdle(timedelta(seconds=int(found[1])))
         return None
-    staff = session.get(Staff, int(staff_id))
-    if staff is None or not staff.is_active or staff.session_epoch != int(epoch):
+    staff_id, epoch, proven = (int(value or 0) for value in found[:3])
+    staff = session.get(Staff, staff_id)
+    if staff is None or not staff.is_active or staff.session_epoch != epoch:
         return None
-    return principal_of(staff)
+    return principal_of(staff, proven_at=datetime.fromtimestamp(proven, UTC) if proven else None)
 
 
-def principal_of(staff: Staff) -> Principal:
+def principal_of(staff: Staff, *, proven_at: datetime | None = None) -> Principal:
     assert staff.id is not None
     must_enrol = second_factor.is_required(staff.role) and not staff.has_second_factor
     return Principal(
@@ -117,13 +162,22 @@ def principal_of(staff: Staff) -> Principal:
         role=staff.role,
         permissions=OWN_ACCOUNT if must_enrol else ROLE_PERMISSIONS[staff.role],
         must_enrol=must_enrol,
+        proven_at=proven_at,
     )
+
+
+def note_proof(session_id: str, *, now: datetime) -> None:
+    """The holder of this session has just proved who they are. Nothing happens to a session that has ended. Raises Unavailable."""
+    with _told_when_away():
+        client = redis.client()
+        if client.exists(_key(session_id)):
+            client.hset(_key(session_id), "proven", str(int(now.timestamp())))
 
 
 def end_session(session_id: str) -> None:
     """End a session; ending one that is gone is fine."""
     with _told_when_away():
-        redis.client().delete(_key(session_id))
+        redis.client().delete(*_keys(session_id))
 
 
 def end_every_session(staff_id: int, *, but: str | None = None) -> None:
@@ -133,7 +187,7 @@ def end_every_session(staff_id: int, *, but: str | None = None) -> None:
         for raw in client.smembers(_of(staff_id)):
             session_id = raw.decode() if isinstance(raw, bytes) else raw
             if session_id != but:
-                client.delete(_key(session_id))
+                client.delete(*_keys(session_id))
                 client.srem(_of(staff_id), session_id)
 
 
@@ -166,9 +220,10 @@ class RefreshToken:
 
 
 def open_refreshable(staff: Staff, *, now: datetime, agent: str = "") -> RefreshToken:
-    """Log in for the JSON API: the session lives as long as its refresh tokens are swapped one by one."""
+    """Log in for the JSON API: the session lives as long as its refresh tokens are swapped one by one, before it was idle too long."""
     session_id, secret = secrets.token_hex(32), secrets.token_urlsafe(32)
-    _store(session_id, staff, now=now, agent=agent, refresh=keyed_mac(_REFRESH, secret))
+    idle = timedelta(minutes=get_settings().api_idle_minutes)
+    _store(session_id, staff, now=now, agent=agent, idle=idle, proven_at=now, refresh=keyed_mac(_REFRESH, secret))
     return RefreshToken(session_id, f"{session_id}.{secret}")
 
 
@@ -177,7 +232,7 @@ def swap_refresh(text: str) -> RefreshToken | None:
     session_id, _, secret = text.partition(".")
     fresh = secrets.token_urlsafe(32)
     with _told_when_away():
-        swapped = redis.client().eval(_ROTATE, 1, _key(session_id), keyed_mac(_REFRESH, secret), keyed_mac(_REFRESH, fresh))
+        swapped = redis.client().eval(_ROTATE, 2, *_keys(session_id), keyed_mac(_REFRESH, secret), keyed_mac(_REFRESH, fresh))
     return RefreshToken(session_id, f"{session_id}.{fresh}") if swapped == 1 else None
 
 

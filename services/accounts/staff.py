@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, select
 
 from app.db import transaction
-from services.accounts import passwords, second_factor, sessions, tries
+from app.refusals import place
+from services.accounts import passwords, second_factor, sessions, telling, tries
 from services.accounts.errors import BadCredentials, BadEmail, StaffExists
 from services.accounts.models import Role, Staff
 from services.accounts.permissions import Principal
@@ -24,15 +25,26 @@ log = structlog.get_logger(__name__)
 
 
 def add_staff(
-    session: Session, *, email: str, role: Role, password: str | None, now: datetime, name: str | None = None
+    session: Session,
+    *,
+    email: str,
+    role: Role,
+    password: str | None,
+    now: datetime,
+    name: str | None = None,
+    actor: Principal | None = None,
 ) -> tuple[Staff, str]:
     """Make an account and answer it with its password (a random one when none is given).
 
-    Raises BadEmail, WeakPassword or StaffExists.
+    `actor` is who sits at the command line; without one (demo data) nothing is audited. Raises BadEmail, WeakPassword or StaffExists.
     """
     password = password or secrets.token_urlsafe(15)
     passwords.check_policy(password, email=email, name=name or "")
-    return save_staff(session, email=email, role=role, password_hash=passwords.hash_password(password), now=now, name=name), password
+    staff = save_staff(session, email=email, role=role, password_hash=passwords.hash_password(password), now=now, name=name)
+    if actor is not None:
+        shown = {"email": staff.email, "name": staff.name, "role": role}
+        audit.record(session, actor, "staff.add", target=("staff", staff.id), now=now, after=shown)
+    return staff, password
 
 
 def save_staff(session: Session, *, email: str, role: Role, password_hash: str, now: datetime, name: str | None = None) -> Staff:
@@ -68,13 +80,16 @@ def authenticate(session: Session, *, email: str, password: str, now: datetime, 
     good, better_hash = passwords.verify(password, staff.password_hash if staff else None)
     if staff is None or not good or not staff.is_active:
         # Not audited: a row only for those who exist would tell by its time who does.
-        log.info("log_in.refused")
+        # The log may say it: whoever reads that knows the accounts.
+        log.warning("log_in.refused", staff_id=staff.id if staff else None, address=place())
+        telling.of_failures(email, now=now)
         raise BadCredentials
     _check_second_factor(session, staff, passwords.storable(code or "", longest=_LONGEST_CODE), now=now)
     if better_hash:
         staff.password_hash = better_hash
-    staff.last_login_at = now
-    tries.remember(email)
+    is_first_ever, staff.last_login_at = staff.last_login_at is None, now
+    if tries.remember(email) and not is_first_ever:
+        telling.of_new_place(session, staff, now=now)
     audit.record(session, sessions.principal_of(staff), "staff.log_in", target=("staff", staff.id), now=now)
     return staff
 
@@ -89,21 +104,23 @@ def _check_second_factor(session: Session, staff: Staff, code: str, *, now: date
     try:
         second_factor.check(session, staff, code, now=now)
     except WrongSecondFactor:
+        log.warning("second_factor.refused", staff_id=staff.id, address=place())
         # Somebody has the password: that must be told, though this transaction is rolled back.
         with transaction() as apart:
             audit.record(apart, sessions.principal_of(staff), "staff.second_factor_refused", target=("staff", staff.id), now=now)
+            telling.of_wrong_code(apart, staff, now=now)
         raise
 
 
 def log_in(session: Session, *, email: str, password: str, now: datetime, code: str | None = None, agent: str = "") -> str:
     """`authenticate`, then open a console session under a new token, which is the answer. Raises what `authenticate` raises."""
     staff = authenticate(session, email=email, password=password, code=code, now=now)
-    return sessions.open_session(staff, now=now, agent=agent)
+    return sessions.open_session(staff, now=now, agent=agent, proven_at=now)
 
 
-def principal_for_session(session: Session, token: str | None) -> Principal | None:
-    """Who holds this token of a console session now; None for nobody."""
-    return sessions.principal_of_session(session, sessions.session_id_of(token)) if token else None
+def principal_for_session(session: Session, token: str | None, *, is_use: bool = True) -> Principal | None:
+    """Who holds this token of a console session now; None for nobody. Raises SessionIdle; `is_use` as in `principal_of_session`."""
+    return sessions.principal_of_session(session, sessions.session_id_of(token), is_use=is_use) if token else None
 
 
 def log_out(token: str) -> None:

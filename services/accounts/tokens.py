@@ -34,7 +34,7 @@ def create_api_token(
     allowed_addresses: Iterable[str] = (),
     actor: Principal | None = None,
 ) -> str:
-    """Make a token and answer it in clear, the only time it is seen. `actor` is None for the command line.
+    """Make a token and answer it in clear, the only time it is seen. `actor` is None only where no person acts: nothing is audited then.
 
     Raises Forbidden, or InvalidInput for a scope that no token may have or that the maker does not hold, a bad address, name or time.
     """
@@ -51,7 +51,7 @@ def create_api_token(
         scopes=_scopes(scopes, actor),
         created_at=now,
         expires_at=expires_at,
-        created_by=actor.label.partition(":")[2] if actor else "cli",
+        created_by=_maker(actor),
         allowed_addresses=_networks(allowed_addresses),
     )
     clear = _PREFIX + secrets.token_urlsafe(32)
@@ -62,6 +62,12 @@ def create_api_token(
         shown = {"name": name, "scopes": token.scopes, "expires_at": expires_at, "allowed_addresses": token.allowed_addresses}
         audit.record(session, actor, "token.create", target=("api_token", token.id), now=now, after=shown)
     return clear
+
+
+def _maker(actor: Principal | None) -> str:
+    if actor is None:
+        return "cli"
+    return actor.label if actor.kind == "cli" else actor.label.partition(":")[2]
 
 
 def _scopes(scopes: Iterable[str], actor: Principal | None) -> list[str]:

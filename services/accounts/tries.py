@@ -24,6 +24,8 @@ _CODES = (Limit("log-in-code", "6 per minute", is_tight=True), Limit("log-in-cod
 _RESETS = (Limit("reset-account", "3 per hour", is_tight=True), Limit("reset-address", "20 per hour", is_tight=True))
 _OWN_PASSWORD = Limit("own-password", "10 per minute", is_tight=True)
 _REMEMBERED = timedelta(days=30)
+# So many wrong passwords within an hour are told to the person, once.
+_FAILURES_TOLD, _FAILURES_WITHIN = 5, timedelta(hours=1)
 
 
 def count_log_in(email: str) -> None:
@@ -58,9 +60,32 @@ def count_own_password(email: str) -> None:
     count(_OWN_PASSWORD, _who(email))
 
 
-def remember(email: str) -> None:
-    """A log-in from this address succeeded."""
-    redis.client().set(_key(_who(email), _place()), 1, ex=_REMEMBERED)
+def remember(email: str) -> bool:
+    """A log-in from this address succeeded. Answers whether it was the first from there within 30 days."""
+    client, who = redis.client(), _who(email)
+    is_new = not client.set(_key(who, _place()), 1, ex=_REMEMBERED, get=True)
+    client.delete(_failures(who))
+    return is_new
+
+
+def fail(email: str) -> bool:
+    """A wrong password was tried. Answers whether this is the one after which the person is told. False without Redis."""
+    key = _failures(_who(email))
+    try:
+        pipeline = redis.client().pipeline(transaction=True)
+        pipeline.set(key, 0, ex=_FAILURES_WITHIN, nx=True)
+        pipeline.incr(key)
+        return int(pipeline.execute()[1]) == _FAILURES_TOLD
+    except redis.Away:
+        return False
+
+
+def first_wrong_code(email: str) -> bool:
+    """Whether this wrong code of a second factor is the first within an hour: that one is told. False without Redis."""
+    try:
+        return bool(redis.client().set(f"log-in-wrong-code:{_who(email)}", 1, ex=_FAILURES_WITHIN, nx=True))
+    except redis.Away:
+        return False
 
 
 def _is_known(who: str, place: str) -> bool:
@@ -72,6 +97,10 @@ def _is_known(who: str, place: str) -> bool:
 
 def _key(who: str, place: str) -> str:
     return f"log-in-from:{who}:{place}"
+
+
+def _failures(who: str) -> str:
+    return f"log-in-failures:{who}"
 
 
 def _who(email: str) -> str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session
 
 from app import correlation, origin
-from services.accounts.permissions import Principal
 from services.audit.chain import GENESIS, link
 from services.audit.models import AuditEntry, AuditHead
 
@@ -20,9 +19,16 @@ MASKED = "•••"
 _SECRET = ("password", "secret", "faskey", "token", "code", "seed", "hash", "sealed", "mac")
 
 
+class Actor(Protocol):
+    """Whoever the audit can name: a Principal, or a machine that shows by itself what it did."""
+
+    @property
+    def label(self) -> str: ...
+
+
 def record(
     session: Session,
-    actor: Principal,
+    actor: Actor,
     action: str,
     *,
     target: tuple[str, object],

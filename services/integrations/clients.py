@@ -8,6 +8,7 @@ from functools import lru_cache
 from app.outbound import CircuitBreaker
 from app.settings import get_settings
 from services.integrations.mail import MailClient
+from services.integrations.openwisp import OpenWispClient
 from services.integrations.portabilling import PortaBilling, RestPortaBilling, SoapPortaBilling
 from services.integrations.sms import SmsClient
 from services.integrations.wave import WaveClient
@@ -21,6 +22,7 @@ class Outside:
     portabilling: PortaBilling
     sms: SmsClient | None
     mail: MailClient | None
+    openwisp: OpenWispClient | None
 
 
 @lru_cache(maxsize=1)
@@ -38,6 +40,7 @@ def outside() -> Outside:
         portabilling=_portabilling(),
         sms=SmsClient(settings.sms_url.get_secret_value()) if settings.sms_url else None,
         mail=MailClient(settings.email_url.get_secret_value()) if settings.email_url else None,
+        openwisp=_openwisp(),
     )
 
 
@@ -49,6 +52,8 @@ def close() -> None:
         held.portabilling.close()
         if held.sms is not None:
             held.sms.close()
+        if held.openwisp is not None:
+            held.openwisp.close()
     outside.cache_clear()
 
 
@@ -64,4 +69,17 @@ def _portabilling() -> PortaBilling:
         timeout_seconds=settings.portabilling_timeout_seconds,
         cache_dir=settings.data_dir / "wsdl",
         breaker=CircuitBreaker("portabilling"),
+    )
+
+
+def _openwisp() -> OpenWispClient | None:
+    settings = get_settings()
+    if not settings.openwisp_base_url:
+        return None
+    return OpenWispClient(
+        settings.openwisp_base_url,
+        settings.openwisp_token.get_secret_value(),
+        dialect=settings.openwisp_dialect,
+        timeout_seconds=settings.openwisp_timeout_seconds,
+        breaker=CircuitBreaker("openwisp"),
     )

@@ -30,6 +30,10 @@ class MailClient:
         `?tls=no` is for a relay on this very machine only.
         """
         parts = urlsplit(url)
+        try:
+            port = parts.port or _PORTS.get(parts.scheme, 0)
+        except ValueError:  # its own words would quote a piece of the address
+            raise ValueError(_SHAPE) from None
         query = parse_qs(parts.query)
         sender = query.get("from", [""])[0]
         if parts.scheme not in _PORTS or not parts.hostname or "@" not in sender or bool(parts.username) != bool(parts.password):
@@ -37,7 +41,7 @@ class MailClient:
         self._is_plain = query.get("tls") == ["no"]
         if self._is_plain and (parts.scheme == "smtps" or parts.hostname not in _LOOPBACK):
             raise ValueError("mail without TLS goes only to a relay on this machine")
-        self._host, self._port, self._sender = parts.hostname, parts.port or _PORTS[parts.scheme], sender
+        self._host, self._port, self._sender = parts.hostname, port, sender
         self._is_tls_from_the_start = parts.scheme == "smtps"
         self._login = (unquote(parts.username), unquote(parts.password)) if parts.username and parts.password else None
         self._timeout = timeout_seconds
@@ -57,6 +61,16 @@ class MailClient:
                 except (smtplib.SMTPException, OSError) as error:
                     raise OutcomeUnknown(SERVICE, "send", type(error).__name__) from None
             seen.detail = "accepted"
+
+    def check(self) -> None:
+        """Connect, encrypt and log in as for a mail, but send none. Raises Refused or Unavailable, whose `detail` names the trouble."""
+        with self._connection() as smtp:
+            try:
+                code, _ = smtp.noop()
+            except (smtplib.SMTPException, OSError) as error:
+                raise Unavailable(SERVICE, "check", type(error).__name__) from None
+        if code >= 400:
+            raise _answered(code)
 
     def _message(self, to: str, subject: str, text: str) -> EmailMessage:
         """Raises Refused for a recipient or a subject that would begin another header line."""

@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -35,6 +35,21 @@ class Redirect:
     origin_url: str | None
     version: str | None
     trusted_mac: bool
+    # The router's own, with colons; only where the router encrypted it.
+    gateway_mac: str | None = None
+
+
+def decode_with_keys(query: Mapping[str, str], *, level: int, keys: Sequence[str], gateway_name: str) -> tuple[Redirect, str]:
+    """Decode under the first of the keys that opens it; answers that key too. Raises ForgedRedirect when none does.
+
+    A router has one key at a time, but while it is being changed nobody knows which.
+    """
+    for key in keys[:-1]:
+        try:
+            return decode_redirect(query, level=level, faskey=key, gateway_name=gateway_name), key
+        except ForgedRedirect:
+            continue
+    return decode_redirect(query, level=level, faskey=keys[-1], gateway_name=gateway_name), keys[-1]
 
 
 def decode_redirect(query: Mapping[str, str], *, level: int, faskey: str, gateway_name: str) -> Redirect:
@@ -58,6 +73,7 @@ def decode_redirect(query: Mapping[str, str], *, level: int, faskey: str, gatewa
         origin_url=_if_matches(_WEB_ADDRESS, unquote(fields.get("originurl", ""))),
         version=_if_matches(_WORD, fields.get("version")),
         trusted_mac=level == 3,
+        gateway_mac=_gateway_mac(fields.get("gatewaymac", "")) if level == 3 else None,
     )
 
 
@@ -104,6 +120,12 @@ def _check_gateway(sent: str | None, expected: str, level: int) -> None:
         return
     if not hmac.compare_digest(unquote(sent or "").encode(), expected.encode()):
         raise ForgedRedirect("made for another gateway")
+
+
+def _gateway_mac(sent: str) -> str | None:
+    """9.3 writes it with colons, 9.10 without (§3.2)."""
+    bare = sent.lower().replace(":", "")
+    return mac_address(":".join(bare[at : at + 2] for at in range(0, 12, 2))) if len(bare) == 12 else None
 
 
 def _if_matches(pattern: re.Pattern[str], value: str | None) -> str | None:

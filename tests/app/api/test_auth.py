@@ -15,6 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from sqlmodel import select
 
+from app import redis
 from app.clock import utc_now
 from app.db import transaction
 from app.embedded import EmbeddedValkey
@@ -182,6 +183,44 @@ def test_everything_forgotten_ends_every_session(api: Api) -> None:
     tokens = [api.log_in()["access_token"], api.log_in()["access_token"]]
     change(Role.CUSTOMER_CARE, sessions.forget_everything)
     assert [me(api, token) for token in tokens] == [401, 401]
+
+
+# --- a fresh proof
+
+
+def session_key(token: str) -> str:
+    return f"staff-session:{access_tokens.read(token, now=utc_now())}"
+
+
+def proven(token: str) -> int:
+    return int(redis.client().hget(session_key(token), "proven") or 0)
+
+
+def test_a_person_proves_once_more_who_they_are(api: Api) -> None:
+    token = api.log_in()["access_token"]
+    redis.client().hset(session_key(token), "proven", "1")
+    refusal(api.http.post("/api/auth/prove", json={"password": "not-the-password"}, headers=bearer(token)), 422, "proof_refused")
+    refusal(api.http.post("/api/auth/prove", json={"code": "123456"}, headers=bearer(token)), 422, "proof_refused")
+    assert proven(token) == 1
+    assert api.http.post("/api/auth/prove", json={"password": builders.PASSWORD}, headers=bearer(token)).status_code == 204
+    assert proven(token) > 1
+
+
+@pytest.mark.parametrize("body", [{}, {"password": "x", "code": "y"}, {"password": None}, {"password": builders.PASSWORD, "for": 1}])
+def test_a_proof_is_one_thing(api: Api, body: dict[str, object]) -> None:
+    refusal(api.http.post("/api/auth/prove", json=body, headers=bearer(api.log_in()["access_token"])), 422)
+
+
+def test_an_api_token_has_nothing_to_prove(api: Api) -> None:
+    refusal(api.http.post("/api/auth/prove", json={"password": builders.PASSWORD}, headers=api.service("payments:read")), 401)
+
+
+def test_a_session_that_nobody_used_ends_and_says_so(api: Api) -> None:
+    tokens = api.log_in()
+    redis.client().delete(session_key(tokens["access_token"]))
+    told = refusal(api.http.get(ME, headers=bearer(tokens["access_token"])), 401, "session_idle")
+    assert "after 120 minutes without activity" in told["detail"]
+    refusal(api.http.post("/api/auth/refresh", json={"refresh_token": tokens["refresh_token"]}), 401, "refresh_refused")
 
 
 # --- forged

@@ -50,9 +50,13 @@ def test_known_words_with_the_usual_endings_are_refused() -> None:
         "xzxzxzxzxzxz",
         "            ",
         "............",
+        "JustinBieber2026",
+        "fynfyfyfhbde",
+        "ilovemyfamily!!",
+        "4815162342lost",
     ],
 )
-def test_words_of_this_place_the_own_name_and_runs_of_keys_are_refused(weak: str) -> None:
+def test_words_of_this_place_the_own_name_runs_of_keys_and_leaked_passwords_are_refused(weak: str) -> None:
     with pytest.raises(WeakPassword, match="tried first"):
         passwords.check_policy(weak, email=EMAIL)
 

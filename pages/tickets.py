@@ -1,21 +1,20 @@
-"""Problem reports that customers sent from the portal."""
+"""Problem reports that customers sent from the portal, and with whom they lie."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from nicegui import ui
-
 from app.db import in_transaction
 from pages.components import words
-from pages.components.parts import Facts, page_header, panel
+from pages.components.parts import page_header
 from pages.components.table import Choice, Column, ListState, ServerTable, state_cell, time_cell
 from pages.live import refresh_on
 from pages.shell import console_page
 from services.accounts.permissions import Permission, Principal
 from services.listing import Listing
 from services.tickets.models import TicketState
-from services.tickets.queries import TicketFilter, TicketRow, list_tickets, ticket_page
+from services.tickets.queries import Assignee, TicketFilter, TicketRow, list_tickets
+from services.tickets.sight import sees_all
 
 PATH = "/console/tickets"
 COLUMNS = (
@@ -24,9 +23,18 @@ COLUMNS = (
     Column("body", "What is wrong"),
     Column("phone", "Customer"),
     Column("gateway", "Place"),
+    Column("assignee", "Assigned to"),
     Column("created", "Sent", "time", sortable=True),
 )
+MINE, NOBODYS = "me", "nobody"
+_STATES = Choice("state", "State", {state.value: words.words_of(state).text for state in TicketState})
+_DESKS = Choice("assigned", "Assigned to", {MINE: "Me", NOBODYS: "Nobody"})
 _SUMMARY = 140
+
+
+def name_of(assignee: Assignee) -> str:
+    """Whom a report lies with; that an account is disabled must be seen, for nobody looks after it then."""
+    return assignee.name if assignee.is_active else f"{assignee.name} (disabled)"
 
 
 def row_cells(row: TicketRow) -> dict[str, Any]:
@@ -39,63 +47,40 @@ def row_cells(row: TicketRow) -> dict[str, Any]:
         "body": " ".join(ticket.body.split())[:_SUMMARY],
         "phone": row.customer.masked_phone if row.customer else None,
         "gateway": row.gateway_name,
+        "assignee": name_of(row.assignee) if row.assignee else None,
         "created": time_cell(ticket.created_at),
     }
 
 
 async def load(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:
-    chosen = state.filters.get("state")
-    wanted = TicketFilter(state=TicketState(chosen) if chosen else None, search=state.search)
+    chosen, desk = state.filters.get("state"), state.filters.get("assigned")
+    wanted = TicketFilter(
+        state=TicketState(chosen) if chosen else None,
+        search=state.search,
+        assignee_id=actor.id if desk == MINE else None,
+        is_unassigned=desk == NOBODYS,
+    )
     found = await in_transaction(list_tickets, actor=actor, wanted=wanted, part=state.part)
     return Listing(tuple(row_cells(row) for row in found.rows), found.total, found.is_estimate)
 
 
 @console_page(PATH, title="Problem reports", permission=Permission.TICKETS_READ, icon="support_agent", group="Help", in_navigation=True)
-async def tickets_page() -> None:
-    with page_header("Problem reports", lead="What customers wrote on the portal, with the place and the purchase it is about."):
+async def tickets_page(actor: Principal) -> None:
+    all_of_them = sees_all(actor)
+    lead = "What customers wrote on the portal, with the place and the purchase it is about."
+    with page_header("Problem reports", lead=lead if all_of_them else "The reports that were given to you."):
         pass
     table = ServerTable(
         path=PATH,
         marker="tickets",
-        columns=COLUMNS,
+        columns=COLUMNS if all_of_them else [column for column in COLUMNS if column.name != "assignee"],
         load=load,
         default=ListState(sort="created"),
         search="Reference or phone",
-        filters=(Choice("state", "State", {state.value: words.words_of(state).text for state in TicketState}),),
-        empty=("No reports", "When a customer reports a problem on the portal, it is here at once."),
+        filters=(_STATES, _DESKS) if all_of_them else (_STATES,),
+        empty=("No reports", "When a customer reports a problem on the portal, it is here at once.")
+        if all_of_them
+        else ("No reports for you", "When Customer Care gives you a report, it is here at once."),
     )
     await table.first()
     refresh_on(("tickets",), table.refresh)
-
-
-@console_page("/console/tickets/{reference}", title="Problem report", permission=Permission.TICKETS_READ)
-async def ticket_page_(reference: str, actor: Principal) -> None:
-    row = await in_transaction(ticket_page, actor=actor, reference=reference)
-    ticket = row.ticket
-    with page_header(f"Report {ticket.reference}", back=(PATH, "Problem reports"), state=ticket.state):
-        pass
-    with ui.element("div").classes("columns wide-left"):
-        with panel("What the customer wrote"):
-            ui.label(ticket.body).style("white-space: pre-wrap; overflow-wrap: anywhere")
-        with panel("Facts"):
-            facts = Facts()
-            facts.add_time("Sent", ticket.created_at)
-            facts.add("From", ticket.channel)
-            _link(
-                facts,
-                actor,
-                Permission.CUSTOMERS_READ,
-                "Customer",
-                row.customer.masked_phone if row.customer else None,
-                f"/console/customers/{ticket.customer_id}",
-            )
-            _link(facts, actor, Permission.PAYMENTS_READ, "Payment", row.payment_reference, f"/console/payments/{row.payment_reference}")
-            _link(facts, actor, Permission.GATEWAYS_READ, "Place", row.gateway_name, f"/console/gateways/{row.gateway_slug}")
-            facts.add("Device", ticket.client_mac, mono=True)
-
-
-def _link(facts: Facts, actor: Principal, permission: Permission, label: str, text: str | None, target: str) -> None:
-    if actor.may(permission):
-        facts.add_link(label, text, target)
-    else:
-        facts.add(label, text)

@@ -1,4 +1,4 @@
-"""Long reads of problem reports for the console."""
+"""Long reads of problem reports, each narrowed to what the reader may know of (`sight`)."""
 
 from __future__ import annotations
 
@@ -7,31 +7,41 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlmodel import Session, col
+from sqlmodel import Session, col, select
 
-from app.errors import NotFound
 from services.access.models import Gateway
 from services.accounts.customers import find_customer
 from services.accounts.errors import BadPhone
-from services.accounts.models import Customer
+from services.accounts.models import Customer, Staff
 from services.accounts.permissions import Permission, Principal
+from services.audit.models import AuditEntry
 from services.listing import Listing, Slice, count, fetch, pick
 from services.payments.models import Payment
-from services.tickets.models import Ticket, TicketState
+from services.tickets.errors import TicketNotFound
+from services.tickets.models import IS_OPEN, Ticket, TicketState
+from services.tickets.sight import in_sight
 
-
-class TicketNotFound(NotFound):
-    code, title = "ticket_not_found", "No such report"
-    message = "There is no problem report with that reference."
+_HISTORY_SHOWN = 200
 
 
 @dataclass(frozen=True)
 class TicketFilter:
-    """`search` is a report's reference or a phone number."""
+    """`search` is a report's reference or a phone number. `is_unassigned` asks for what lies with nobody."""
 
     state: TicketState | None = None
     search: str = ""
     customer_id: int | None = None
+    assignee_id: int | None = None
+    is_unassigned: bool = False
+
+
+@dataclass(frozen=True)
+class Assignee:
+    """A person with tickets. A disabled one keeps them until they are handed over."""
+
+    id: int
+    name: str
+    is_active: bool
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,23 @@ class TicketRow:
     gateway_name: str | None
     gateway_slug: str | None
     payment_reference: str | None
+    assignee: Assignee | None
+
+
+@dataclass(frozen=True)
+class TicketStory:
+    """A ticket with what staff did to it, oldest first."""
+
+    row: TicketRow
+    history: tuple[AuditEntry, ...]
+
+
+@dataclass(frozen=True)
+class OpenTickets:
+    """How many wait, of those that the reader may know of. Exact up to the list's cap."""
+
+    total: int
+    unassigned: int
 
 
 _SORTS: dict[str, Sequence[Any]] = {"created": (col(Ticket.created_at), col(Ticket.id))}
@@ -48,27 +75,43 @@ _SORTS: dict[str, Sequence[Any]] = {"created": (col(Ticket.created_at), col(Tick
 
 def _rows_query() -> sa.Select[Any]:
     return (
-        pick(Ticket, Customer, Gateway.name, Gateway.slug, Payment.reference)
+        pick(Ticket, Customer, Gateway.name, Gateway.slug, Payment.reference, Staff.id, Staff.name, Staff.is_active)
         .select_from(Ticket)
         .outerjoin(Customer, col(Customer.id) == Ticket.customer_id)
         .outerjoin(Gateway, col(Gateway.id) == Ticket.gateway_id)
         .outerjoin(Payment, col(Payment.id) == Ticket.payment_id)
+        .outerjoin(Staff, col(Staff.id) == Ticket.assignee_id)
     )
+
+
+def _row(found: Any) -> TicketRow:
+    ticket, customer, gateway_name, gateway_slug, payment_reference, staff_id, name, is_active = found
+    assignee = Assignee(staff_id, name, is_active) if staff_id is not None else None
+    return TicketRow(ticket, customer, gateway_name, gateway_slug, payment_reference, assignee)
 
 
 def list_tickets(session: Session, *, actor: Principal, wanted: TicketFilter, part: Slice) -> Listing[TicketRow]:
     """One page of problem reports. Raises Forbidden."""
     actor.require(Permission.TICKETS_READ)
+    conditions = [*in_sight(actor), *_conditions(session, wanted)]
+    found = fetch(session, _rows_query().where(*conditions), part, sorts=_SORTS, default_sort="created")
+    total, is_estimate = count(session, pick(Ticket.id).where(*conditions), whole_table=None if conditions else "ticket", part=part)
+    return Listing(tuple(_row(row) for row in found), total, is_estimate)
+
+
+def _conditions(session: Session, wanted: TicketFilter) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = []
     if wanted.state:
         conditions.append(col(Ticket.state) == wanted.state)
     if wanted.customer_id is not None:
         conditions.append(col(Ticket.customer_id) == wanted.customer_id)
+    if wanted.assignee_id is not None:
+        conditions.append(col(Ticket.assignee_id) == wanted.assignee_id)
+    if wanted.is_unassigned:
+        conditions.append(col(Ticket.assignee_id).is_(None))
     if wanted.search.strip():
         conditions.append(_found_by(session, wanted.search.strip()))
-    found = fetch(session, _rows_query().where(*conditions), part, sorts=_SORTS, default_sort="created")
-    total, is_estimate = count(session, pick(Ticket.id).where(*conditions), whole_table=None if conditions else "ticket", part=part)
-    return Listing(tuple(TicketRow(*row) for row in found), total, is_estimate)
+    return conditions
 
 
 def _found_by(session: Session, text: str) -> sa.ColumnElement[bool]:
@@ -83,7 +126,34 @@ def _found_by(session: Session, text: str) -> sa.ColumnElement[bool]:
 def ticket_page(session: Session, *, actor: Principal, reference: str) -> TicketRow:
     """Raises Forbidden or TicketNotFound."""
     actor.require(Permission.TICKETS_READ)
-    found = session.execute(_rows_query().where(col(Ticket.reference) == reference.upper())).one_or_none()
+    found = session.execute(_rows_query().where(col(Ticket.reference) == reference.upper(), *in_sight(actor))).one_or_none()
     if found is None:
         raise TicketNotFound
-    return TicketRow(*found)
+    return _row(found)
+
+
+def ticket_story(session: Session, *, actor: Principal, reference: str) -> TicketStory:
+    """Raises Forbidden or TicketNotFound. Who may open a ticket may read what was done to it, without a right to the whole audit."""
+    row = ticket_page(session, actor=actor, reference=reference)
+    about = (AuditEntry.target_type == "ticket", AuditEntry.target_id == row.ticket.reference)
+    newest = session.exec(select(AuditEntry).where(*about).order_by(col(AuditEntry.id).desc()).limit(_HISTORY_SHOWN)).all()
+    return TicketStory(row, tuple(reversed(newest)))
+
+
+def row_of(session: Session, ticket: Ticket) -> TicketRow:
+    """What is shown of a ticket that the caller was just allowed to change."""
+    return _row(session.execute(_rows_query().where(col(Ticket.id) == ticket.id)).one())
+
+
+def open_tickets(session: Session, *, actor: Principal) -> OpenTickets:
+    """Raises Forbidden."""
+    actor.require(Permission.TICKETS_READ)
+    waiting = pick(Ticket.id).where(IS_OPEN, *in_sight(actor))
+    return OpenTickets(count(session, waiting)[0], count(session, waiting.where(col(Ticket.assignee_id).is_(None)))[0])
+
+
+def assignable_staff(session: Session, *, actor: Principal) -> tuple[Assignee, ...]:
+    """Everybody whom a ticket may be given to, by name. Raises Forbidden."""
+    actor.require(Permission.TICKETS_ASSIGN)
+    active = select(Staff).where(col(Staff.is_active).is_(True)).order_by(col(Staff.name), col(Staff.id))
+    return tuple(Assignee(staff.id or 0, staff.name, staff.is_active) for staff in session.exec(active).all())

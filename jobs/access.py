@@ -5,7 +5,8 @@ from __future__ import annotations
 from app.clock import utc_now
 from app.db import transaction
 from jobs.base import job
-from services.access import busy, sweeps
+from services.access import agent, busy, gateway_keys, sweeps
+from services.network import gateway_watch
 
 
 @job
@@ -29,3 +30,13 @@ def sweep_sessions() -> None:
 def keep_polls() -> None:
     with transaction() as session:
         busy.keep_seen(session)
+
+
+@job
+def watch_gateways() -> None:
+    """Alarms of gateways; orders that no router fetched; keys that were replaced a day ago."""
+    with transaction() as session:
+        gateway_watch.watch(session, now=utc_now())
+    with transaction() as session:
+        agent.give_up_orders(session, now=utc_now())
+        gateway_keys.forget_former_keys(session, now=utc_now())

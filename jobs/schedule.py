@@ -26,7 +26,13 @@ PERIODIC = (
     Periodic("sweep-sessions", "jobs.access.sweep_sessions", 15, "default", "Sessions and entitlements whose time is over"),
     Periodic("sweep-messages", "jobs.notifications.sweep", 15, "default", "Texts that are due"),
     Periodic("keep-polls", "jobs.access.keep_polls", 15, "default", "Routers' last polls from Redis to PostgreSQL"),
+    Periodic("watch-gateways", "jobs.access.watch_gateways", 30, "default", "Gateways that fell silent, or of which there are two"),
     Periodic("record-audit-head", "jobs.audit.record_head", 86400, "default", "The audit's newest hash, kept outside the database"),
     Periodic("forget-answers", "jobs.accounts.forget_answers", 3600, "default", "Answers of repeated writes that need no longer be kept"),
     Periodic("expire-vouchers", "jobs.vouchers.expire", 300, "default", "Vouchers whose time to be used has passed"),
+    Periodic("discover-network", "jobs.network.discover", 3600, "bulk", "Access points and places from OpenWISP", 600),
+    # Looks at one row, and asks OpenWISP when INET_HEALTH_POLL_SECONDS have passed.
+    Periodic("poll-health", "jobs.network.poll_health", 5, "default", "How access points fare", 120),
+    Periodic("sweep-incidents", "jobs.network.sweep_incidents", 60, "default", "Outages that are over and of which nobody was told"),
+    Periodic("keep-history-small", "jobs.network.keep_history_small", 86400, "bulk", "Old health changes and periods", 600),
 )

@@ -8,6 +8,7 @@ so a grant written meanwhile is never hidden. A ring lost between commit and add
 from __future__ import annotations
 
 import re
+import secrets
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -18,6 +19,13 @@ from app.db import after_commit
 from services.access.models import ON_OFFER, Gateway, Grant
 
 BUSY, VERSIONS, VALID, SEEN = "fas:busy", "fas:versions", "fas:valid", "fas:seen"
+# Any text; another one than before says that a gateway was added, changed or removed. Web processes then read the list anew.
+EDITION = "fas:edition"
+# How often each slug asked for its grants, a hash for each minute: two routers under one slug show as twice the polls.
+POLLS = "fas:polls:"
+POLLS_KEPT_SECONDS = 900
+# When each router first sent a customer: only for whoever sets it up and waits for that.
+REDIRECTED = "fas:redirected"
 _VALID_SECONDS = 60
 _REMOVE_IF_UNCHANGED = """
 if (redis.call('HGET', KEYS[2], ARGV[1]) or '') == ARGV[2] then return redis.call('SREM', KEYS[1], ARGV[1]) end
@@ -35,6 +43,17 @@ def mark_busy(session: Session, slug: str) -> None:
         pipeline.execute()
 
     after_commit(session, ring, key=f"busy:{slug}")
+
+
+def gateways_changed(session: Session) -> None:
+    """After the commit, let every web process read the list of gateways anew. A lost word is made good by `rebuild`."""
+    after_commit(session, lambda: redis.client().set(EDITION, secrets.token_hex(8)), key=EDITION)
+
+
+def polls_in_minute(minute: int) -> dict[str, int]:
+    """How often each slug asked for its grants in that minute (Unix time // 60), kept for a quarter of an hour. Raises redis.RedisError."""
+    held: dict[bytes, bytes] = redis.client().hgetall(f"{POLLS}{minute}")  # type: ignore[assignment]  # bytes: replies are not decoded
+    return {slug.decode(): int(polls) for slug, polls in held.items()}
 
 
 def version(slug: str) -> bytes | None:
@@ -60,12 +79,40 @@ def _read_seen(value: bytes) -> tuple[datetime, str]:
     return datetime.fromtimestamp(int(at), UTC), agent
 
 
+def polls_last_minute(slug: str, *, now: datetime) -> int | None:
+    """How often this router asked in the minute before this one; None when Redis does not know."""
+    try:
+        found = redis.client().hget(f"{POLLS}{int(now.timestamp()) // 60 - 1}", slug)
+    except redis.Away:
+        return None
+    return int(found) if found is not None else None
+
+
+def first_redirect(slug: str) -> datetime | None:
+    """When a customer was first seen to be sent by this router, as long as Redis remembers; None when it does not."""
+    try:
+        found = redis.client().hget(REDIRECTED, slug)
+    except redis.Away:
+        return None
+    return datetime.fromtimestamp(int(found), UTC) if found is not None else None
+
+
+def all_last_seen() -> dict[str, datetime]:
+    """When each router last asked, as far as Redis knows. Raises redis.RedisError."""
+    held: dict[bytes, bytes] = redis.client().hgetall(SEEN)  # type: ignore[assignment]  # bytes: replies are not decoded
+    return {slug.decode(): _read_seen(value)[0] for slug, value in held.items()}
+
+
 def mark_idle(slug: str, seen_version: bytes) -> None:
     redis.client().eval(_REMOVE_IF_UNCHANGED, 2, BUSY, VERSIONS, slug, seen_version)
 
 
 def rebuild(session: Session) -> int:
-    """Add every gateway that has grants on offer and say that the set is complete. Answers how many there are."""
+    """Add every gateway that has grants on offer and say that the set is complete. Answers how many there are.
+
+    The list of gateways gets the edition that belongs to what it says: whose word of a change was lost is heard now.
+    """
+    edition = _edition_of(session)
     slugs = session.exec(
         select(Gateway.slug).join(Grant, col(Grant.gateway_id) == Gateway.id).where(col(Grant.state).in_(ON_OFFER)).distinct()
     ).all()
@@ -73,8 +120,18 @@ def rebuild(session: Session) -> int:
     if slugs:
         pipeline.sadd(BUSY, *slugs)
     pipeline.set(VALID, b"1", ex=_VALID_SECONDS)
+    pipeline.set(EDITION, edition)
     pipeline.execute()
     return len(slugs)
+
+
+def _edition_of(session: Session) -> str:
+    who = (Gateway.id, Gateway.slug, Gateway.gateway_name, Gateway.gateway_hash, Gateway.level)
+    # One that is missing must not look like the next one in its place.
+    told = sa.func.concat_ws("|", *who, Gateway.faskey_sealed, sa.func.coalesce(Gateway.faskey_next_sealed, "-"), Gateway.mac)
+    digests = sa.select(sa.func.count(), sa.func.sum(sa.func.hashtextextended(told, 0))).select_from(Gateway)
+    number, digest = session.execute(digests).one()
+    return f"{number}:{digest}"
 
 
 def keep_seen(session: Session) -> int:

@@ -1,17 +1,16 @@
-"""Entitlements and their device slots: who may use the time that was paid for."""
+"""Entitlements: what was paid for, whose it is, and how much of it is left."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, func, or_, select, update
+from sqlmodel import Session, col, or_, select
 
 from app.clock import isoformat
 from services.access.context import HotspotContext
-from services.access.errors import DeviceLimitReached
 from services.access.models import LIVE, ON_OFFER, DeviceSlot, Entitlement, EntitlementState, Grant, GrantState
+from services.access.usage import unsettled_bytes
 from services.accounts.models import Device
 from services.packages import service as packages
 from services.vouchers.models import Voucher
@@ -72,91 +71,30 @@ def usable_for_client(session: Session, context: HotspotContext | None, device: 
         # What runs is used up before the next one is started.
         .order_by(col(Entitlement.ends_at).asc().nulls_last(), col(Entitlement.id))
     ).all()
-    return next((entitlement for entitlement in found if entitlement.is_usable(now=now)), None)
+    return next((entitlement for entitlement in found if has_left(session, entitlement, now=now)), None)
 
 
-def held_slot(session: Session, entitlement: Entitlement, device: Device | None, context: HotspotContext) -> DeviceSlot | None:
-    """The place that this device holds, known by its token, its MAC where the router vouches for it, or its very entry."""
-    for slot in _held(session, entitlement):
-        if device is not None and slot.device_id == device.id:
-            slot.mac_hint = _hint(context) or slot.mac_hint
-            return slot
-        if slot.mac_hint is not None and slot.mac_hint == _hint(context):
-            return slot
-    same_entry = session.exec(
-        select(Grant.device_id).where(
-            Grant.gateway_id == context.gateway_id, Grant.hid == context.hid, Grant.entitlement_id == entitlement.id
-        )
-    ).all()
-    return next((slot for slot in _held(session, entitlement) if slot.device_id in same_entry), None)
+def data_left(session: Session, entitlement: Entitlement) -> int | None:
+    """Bytes left after all its sessions together, live counts of those not yet reported taken off; None without an allowance."""
+    if entitlement.bytes_left is None or entitlement.id is None:
+        return entitlement.bytes_left
+    return max(0, entitlement.bytes_left - unsettled_bytes(session, [entitlement.id]).get(entitlement.id, 0))
 
 
-def _hint(context: HotspotContext) -> str | None:
-    return context.mac if context.mac_trusted else None
-
-
-def _held(session: Session, entitlement: Entitlement) -> Sequence[DeviceSlot]:
-    return session.exec(
-        select(DeviceSlot)
-        .where(DeviceSlot.entitlement_id == entitlement.id, col(DeviceSlot.released_at).is_(None))
-        .order_by(col(DeviceSlot.taken_at), col(DeviceSlot.id))
-    ).all()
-
-
-def take_slot(
-    session: Session, entitlement: Entitlement, device: Device, context: HotspotContext, *, swap: bool, now: datetime
-) -> DeviceSlot:
-    """Give the device a place on the entitlement. With `swap` the place that was taken first is freed when all are held.
-
-    Raises DeviceLimitReached otherwise. The entitlement's row is locked, so two devices cannot take the last place.
-    """
-    session.exec(select(Entitlement.id).where(Entitlement.id == entitlement.id).with_for_update()).one()
-    held = _held(session, entitlement)
-    number = next((n for n in range(1, entitlement.device_limit + 1) if all(slot.number != n for slot in held)), None)
-    if number is None:
-        if not swap:
-            raise DeviceLimitReached
-        number = held[0].number
-        _release(session, held[0], now=now)
-    assert entitlement.id is not None
-    assert device.id is not None
-    slot = DeviceSlot(entitlement_id=entitlement.id, number=number, device_id=device.id, mac_hint=_hint(context), taken_at=now)
-    session.add(slot)
-    session.flush()
-    return slot
-
-
-def _release(session: Session, slot: DeviceSlot, *, now: datetime) -> None:
-    slot.released_at = now
-    # What was queued for the old device must not be fetched any more; what runs on a router ends by itself (opennds.md §4.6).
-    session.exec(
-        update(Grant)
-        .where(
-            col(Grant.entitlement_id) == slot.entitlement_id,
-            col(Grant.device_id) == slot.device_id,
-            col(Grant.state).in_((GrantState.QUEUED, GrantState.OFFERED)),
-        )
-        .values(state=GrantState.VOID, ended_at=now, end_reason="device_swapped")
-    )
-    session.flush()
-
-
-def count_held_slots(session: Session, entitlement_id: int) -> int:
-    return session.exec(
-        select(func.count())
-        .select_from(DeviceSlot)
-        .where(DeviceSlot.entitlement_id == entitlement_id, col(DeviceSlot.released_at).is_(None))
-    ).one()
+def has_left(session: Session, entitlement: Entitlement, *, now: datetime) -> bool:
+    """Whether there is time and data to be let in with."""
+    return entitlement.is_usable(now=now) and data_left(session, entitlement) != 0
 
 
 @dataclass(frozen=True)
 class AccessView:
-    """What a customer is told about their access (contract.md, "Fields that outsiders read")."""
+    """What a customer is told about their access (contract.md, "Fields that outsiders read"). `paused_at`: an outage stopped the clock."""
 
     state: str
     ends_at: datetime | None
     seconds_left: int
     bytes_left: int | None
+    paused_at: datetime | None = None
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -164,14 +102,15 @@ class AccessView:
             "ends_at": isoformat(self.ends_at),
             "seconds_left": self.seconds_left,
             "bytes_left": self.bytes_left,
+            "paused_at": isoformat(self.paused_at),
         }
 
 
 def view_access(session: Session, entitlement: Entitlement, *, now: datetime) -> AccessView:
     """`waiting` (not used yet), `connecting` (the router has not confirmed), `online`, `unconfirmed`, `offline` (time left), or `ended`."""
-    left = entitlement.seconds_left(now=now)
-    if not entitlement.is_usable(now=now):
-        return AccessView("ended", entitlement.ends_at, 0, entitlement.bytes_left)
+    left, data = entitlement.seconds_left(now=now), data_left(session, entitlement)
+    if left == 0 or data == 0:
+        return AccessView("ended", entitlement.ends_at, 0, data)
     live = session.exec(select(Grant.state, Grant.acked_at).where(Grant.entitlement_id == entitlement.id, col(Grant.state).in_(LIVE))).all()
     # Let in before and offered anew, because the hotspot's page was opened again: most likely a reload by one who is online.
     states = {GrantState.UNCONFIRMED if acked_at and state in ON_OFFER else state for state, acked_at in live}
@@ -183,4 +122,4 @@ def view_access(session: Session, entitlement: Entitlement, *, now: datetime) ->
         state = "unconfirmed"
     else:
         state = "waiting" if entitlement.started_at is None else "offline"
-    return AccessView(state, entitlement.ends_at, left, entitlement.bytes_left)
+    return AccessView(state, entitlement.ends_at, left, data, entitlement.paused_at)

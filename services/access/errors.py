@@ -42,3 +42,35 @@ class DeviceLimitReached(Conflict):
 class SessionNotFound(NotFound):
     code, title = "session_not_found", "No such session"
     message = "There is no access session under that number."
+
+
+class EntitlementNotFound(NotFound):
+    code, title = "entitlement_not_found", "No such purchase"
+    message = "There is no purchased time under that number."
+
+
+class BadExtension(InvalidInput):
+    code, title = "bad_extension", "That much time cannot be given"
+    message = "Give between one minute and 30 days."
+
+
+class NotExtendable(Conflict):
+    code, title = "not_extendable", "This time cannot be extended"
+
+
+class SlotNotFound(NotFound):
+    code, title = "slot_not_found", "No such device on this purchase"
+    message = "That device is not on this purchase any more."
+
+
+class SwapLimitReached(Conflict):
+    code, title = "swap_limit_reached", "Moved too often today"
+    message = (
+        "This package was moved between devices three times in a day while they were online. "
+        "Go on with a device that has it, try again when one has left the Wi-Fi, or ask our staff."
+    )
+
+
+class SwapNotProved(Conflict):
+    code, title = "swap_not_proved", "We are not sure that this is your purchase"
+    message = "Enter the voucher code, or the receipt code and phone number, under “Already paid?” on the device that is to use it."

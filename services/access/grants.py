@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.dialects.postgresql import insert
@@ -10,15 +11,18 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from app.events import publish
 from app.settings import get_settings
-from services.access import busy
+from services.access import busy, entitlements, outages
 from services.access.context import HotspotContext
 from services.access.errors import BadClient, NoTimeLeft
+from services.access.gateway_keys import key_used
+from services.access.gateways import keys_of
 from services.access.models import LIVE, ON_OFFER, AccessSession, Entitlement, Gateway, Grant, GrantState, SessionState
 from services.accounts.models import Device
 from services.accounts.permissions import Permission, Principal
 from services.audit import service as audit
 from services.integrations import opennds
 from services.integrations.opennds.grants import MAX_NUMBER
+from services.listing import pick
 from services.payments import ledger
 
 # An entry of a client that was not admitted lives 30 minutes on the router; after that its grant can open nothing.
@@ -169,41 +173,57 @@ def _offer_anew(row: Grant, wanted: Grant, *, now: datetime) -> None:
     row.give_up_at = now + QUEUE_LIFETIME
 
 
-def entries_on_offer(session: Session, *, gateway_id: int, faskey: str, now: datetime) -> list[str]:
-    """What the router's `view` is answered with: at most four entries, those offered least often first. Offering consumes nothing."""
-    rows = session.exec(
-        select(Grant)
-        .where(Grant.gateway_id == gateway_id, col(Grant.state).in_(ON_OFFER))
+def entries_on_offer(session: Session, *, gateway_id: int, now: datetime) -> list[str]:
+    """What the router's `view` is answered with: at most four entries, those offered least often first. Offering consumes nothing.
+
+    While the router's key is being changed a client is named under both keys: the router cannot find one of them, and lets the other in.
+    """
+    rows = session.execute(
+        pick(Grant, Gateway)
+        .join(Gateway, col(Gateway.id) == Grant.gateway_id)
+        .where(col(Grant.gateway_id) == gateway_id, col(Grant.state).in_(ON_OFFER))
         .order_by(col(Grant.offer_count), col(Grant.id))
         .limit(opennds.MAX_ENTRIES)
-        .with_for_update()
+        .with_for_update(of=Grant)
     ).all()
-    entries = []
+    entries: list[str] = []
+    keys = keys_of(rows[0][1]) if rows else ()
     window = timedelta(seconds=get_settings().grant_window_seconds)
-    for grant in rows:
+    for grant, _ in rows:
+        names = _names(grant, keys)
+        if len(entries) + len(names) > opennds.MAX_ENTRIES:
+            break
         entitlement = session.get(Entitlement, grant.entitlement_id) if grant.entitlement_id else None
         seconds = _seconds_to_open(grant, entitlement, now=now)
-        if seconds <= 0:
-            grant.state, grant.ended_at, grant.end_reason = GrantState.VOID, now, "no_time_left"
+        data = entitlements.data_left(session, entitlement) if entitlement is not None else None
+        if seconds <= 0 or data == 0:
+            grant.state, grant.ended_at, grant.end_reason = GrantState.VOID, now, "no_time_left" if seconds <= 0 else "no_data_left"
             continue
         if grant.first_offered_at is None:
             grant.first_offered_at, grant.give_up_at = now, now + window
         grant.state = GrantState.OFFERED
         grant.offer_count += 1
-        assert grant.id is not None
-        entries.append(
-            opennds.grant_entry(
-                rhid_or_mac=opennds.rhid(grant.hid, faskey) if grant.hid else str(grant.mac),
-                minutes=_minutes(seconds),
-                upload_kbps=grant.up_kbps,
-                download_kbps=grant.down_kbps,
-                upload_kb=grant.up_quota_kb,
-                download_kb=_down_quota_kb(grant, entitlement),
-                custom=opennds.custom_for(grant.id),
-            )
-        )
+        entries.extend(_entry(grant, name, seconds, data) for name in names)
     session.flush()
     return entries
+
+
+def _names(grant: Grant, keys: Sequence[str]) -> list[str]:
+    """By what the router may know this client."""
+    return [opennds.rhid(grant.hid, key) for key in keys] if grant.hid else [str(grant.mac)]
+
+
+def _entry(grant: Grant, name: str, seconds: int, data: int | None) -> str:
+    assert grant.id is not None
+    return opennds.grant_entry(
+        rhid_or_mac=name,
+        minutes=_minutes(seconds),
+        upload_kbps=grant.up_kbps,
+        download_kbps=grant.down_kbps,
+        upload_kb=grant.up_quota_kb,
+        download_kb=_down_quota_kb(grant, data),
+        custom=opennds.custom_for(grant.id),
+    )
 
 
 def _seconds_to_open(grant: Grant, entitlement: Entitlement | None, *, now: datetime) -> int:
@@ -217,32 +237,36 @@ def _minutes(seconds: int) -> int:
     return max(1, -(-seconds // 60))
 
 
-def _down_quota_kb(grant: Grant, entitlement: Entitlement | None) -> int:
-    if entitlement is None or entitlement.bytes_left is None:
+def _down_quota_kb(grant: Grant, data: int | None) -> int:
+    if data is None:
         return grant.down_quota_kb
     # What is more than a router can count is more than it can carry before it is asked again.
-    return min(MAX_NUMBER, max(1, entitlement.bytes_left // 1024))
+    return min(MAX_NUMBER, max(1, data // 1024))
 
 
-def acknowledge(session: Session, *, gateway_id: int, faskey: str, acked: tuple[str, ...], now: datetime) -> int:
+def acknowledge(session: Session, *, gateway_id: int, acked: tuple[str, ...], now: datetime) -> int:
     """The router let these clients in. Repeats and unknown ones change nothing. Answers how many were news."""
     if not acked:
         return 0
-    names = set(acked)
-    waiting = session.exec(
-        select(Grant)
+    acknowledged = set(acked)
+    waiting = session.execute(
+        pick(Grant, Gateway)
+        .join(Gateway, col(Gateway.id) == Grant.gateway_id)
         .where(
-            Grant.gateway_id == gateway_id,
+            col(Grant.gateway_id) == gateway_id,
             col(Grant.state).in_((*ON_OFFER, GrantState.UNCONFIRMED)),
-            Grant.offer_count > 0,
+            col(Grant.offer_count) > 0,
         )
         .order_by(col(Grant.id))
-        .with_for_update()
+        .with_for_update(of=Grant)
     ).all()
-    confirmed = [grant for grant in waiting if (opennds.rhid(grant.hid, faskey) if grant.hid else grant.mac) in names]
+    keys = keys_of(waiting[0][1]) if waiting else ()
+    confirmed = [grant for grant, _ in waiting if acknowledged.intersection(_names(grant, keys))]
     for grant in confirmed:
         grant.state = GrantState.ACKED
         confirm(session, grant, started_at=grant.acked_at or now, now=now)
+    if len(keys) > 1 and any(grant.hid and opennds.rhid(grant.hid, keys[1]) in acknowledged for grant in confirmed):
+        key_used(session, gateway_id=gateway_id, key=keys[1], is_fresh=True, now=now)
     return len(confirmed)
 
 
@@ -252,6 +276,7 @@ def confirm(session: Session, grant: Grant, *, started_at: datetime, now: dateti
     if entitlement is not None:
         # A purchase made while another ran on the same entry starts no earlier than it was made.
         entitlement.start(at=max(started_at, entitlement.created_at))
+        outages.resume_entitlement(session, entitlement, at=started_at, now=now)
     seconds = min(grant.seconds, entitlement.seconds_left(now=started_at)) if entitlement else grant.seconds
     if grant.acked_at is None:
         grant.acked_at = started_at

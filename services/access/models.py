@@ -30,6 +30,18 @@ class Gateway(SQLModel, table=True):
     last_poll_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_clear_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     version: str | None = Field(default=None, max_length=32)
+    # As the router itself says at level 3, in a redirect that only it can have encrypted; access points are linked by it.
+    mac: str | None = Field(default=None, max_length=17, index=True)
+    poll_seconds: int = Field(default=10, sa_column_kwargs={"server_default": "10"})
+    # A key that staff has made and the router may not have yet: both open until the router is seen to use the new one.
+    faskey_next_sealed: str | None = Field(default=None, max_length=255)
+    faskey_next_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    faskey_rotated_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    # The optional script on the router: its key, when it last spoke, how many clients it counted, and the last number it used.
+    agent_key_sealed: str | None = Field(default=None, max_length=255)
+    agent_seen_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    agent_clients: int | None = None
+    agent_counter: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"})
 
     @property
     def revision(self) -> str:
@@ -71,6 +83,8 @@ class Entitlement(SQLModel, table=True):
     use_before: datetime = Field(sa_type=UtcDateTime)
     started_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     ends_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    # Since when the clock stands, because the access point is down (services/access/outages.py).
+    paused_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     def start(self, *, at: datetime) -> None:
         """Let the clock run from `at`; a clock that runs already is left alone."""
@@ -84,7 +98,7 @@ class Entitlement(SQLModel, table=True):
             return 0
         if self.ends_at is None:
             return self.seconds_total if now < self.use_before else 0
-        return max(0, int((self.ends_at - now).total_seconds()))
+        return max(0, int((self.ends_at - (self.paused_at or now)).total_seconds()))
 
     @property
     def bytes_left(self) -> int | None:
@@ -191,12 +205,14 @@ class AccessSession(SQLModel, table=True):
     __tablename__ = "access_session"
     __table_args__ = (
         sa.Index("ix_access_session_started_at", "started_at", "id"),
+        # Who is, or was a moment ago, behind a gateway, whatever its history.
+        sa.Index("ix_access_session_gateway_id_ended_at", "gateway_id", "ended_at"),
         sa.CheckConstraint("(state = 'ended') = (ended_at IS NOT NULL)", name="ended_means_ended_at"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
     grant_id: int = Field(foreign_key="access_grant.id", unique=True, sa_type=sa.BigInteger)
-    gateway_id: int = Field(foreign_key="gateway.id", index=True, sa_type=sa.BigInteger)
+    gateway_id: int = Field(foreign_key="gateway.id", sa_type=sa.BigInteger)
     entitlement_id: int | None = Field(default=None, foreign_key="entitlement.id", index=True, sa_type=sa.BigInteger)
     device_id: int | None = Field(default=None, foreign_key="device.id", sa_type=sa.BigInteger)
     customer_id: int | None = Field(default=None, foreign_key="customer.id", index=True, sa_type=sa.BigInteger)
@@ -209,3 +225,26 @@ class AccessSession(SQLModel, table=True):
     # None while nothing was reported; upload is a lower bound (protocols/opennds.md §4.5).
     bytes_down: int | None = Field(default=None, sa_type=sa.BigInteger)
     bytes_up: int | None = Field(default=None, sa_type=sa.BigInteger)
+    # What the router's script counted while the session runs; the end report replaces it.
+    live_bytes_down: int | None = Field(default=None, sa_type=sa.BigInteger)
+    live_bytes_up: int | None = Field(default=None, sa_type=sa.BigInteger)
+    live_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class DeauthOrder(SQLModel, table=True):
+    """A client that the router's script is to put out: offered with each of its reports until the client is gone there."""
+
+    __tablename__ = "deauth_order"
+    __table_args__ = (
+        sa.Index("uq_deauth_order_open", "gateway_id", "mac", unique=True, postgresql_where=sa.text("done_at IS NULL")),
+        sa.Index("ix_deauth_order_gateway_id", "gateway_id", "id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
+    gateway_id: int = Field(foreign_key="gateway.id", sa_type=sa.BigInteger)
+    mac: str = Field(max_length=17)
+    grant_id: int | None = Field(default=None, foreign_key="access_grant.id", sa_type=sa.BigInteger)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    give_up_at: datetime = Field(sa_type=UtcDateTime)
+    done_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    outcome: str | None = Field(default=None, max_length=40)

@@ -1,160 +1,24 @@
-"""Long reads of access for the console: sessions, grants, gateways and when each was last heard of."""
+"""Long reads of access for the console: grants, gateways and when each was last heard of."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 from app import redis
 from services.access import busy
-from services.access.errors import GatewayNotFound, SessionNotFound
-from services.access.models import ON_OFFER, AccessSession, Entitlement, Gateway, Grant, GrantState, SessionState
-from services.accounts.customers import find_customer
-from services.accounts.errors import BadPhone
-from services.accounts.models import Customer
+from services.access.errors import GatewayNotFound
+from services.access.gateway_keys import KeyState, key_state
+from services.access.gateways import silent_after
+from services.access.models import ON_OFFER, Gateway, Grant, GrantState
 from services.accounts.permissions import Permission, Principal
 from services.listing import Listing, Slice, count, fetch, pick
 from services.network.models import Site
-from services.payments.models import Payment
-
-# Routers poll every 10 seconds or so; half a dozen missed polls are a silence worth telling of.
-SILENT_AFTER = timedelta(seconds=90)
-Which = Literal["live", "ended", "all"]
-
-
-@dataclass(frozen=True)
-class SessionFilter:
-    which: Which = "live"
-    gateway_slug: str | None = None
-    search: str = ""
-
-
-@dataclass(frozen=True)
-class SessionRow:
-    """`reference` is the payment's receipt code, None for vouchers and direct grants."""
-
-    id: int
-    state: SessionState
-    masked_phone: str | None
-    customer_id: int | None
-    mac: str | None
-    device_id: int | None
-    gateway_name: str
-    gateway_slug: str
-    started_at: datetime
-    ends_at: datetime
-    ended_at: datetime | None
-    end_reason: str | None
-    bytes_down: int | None
-    bytes_up: int | None
-    quota_bytes: int | None
-    reference: str | None
-
-
-_SESSION_SORTS: dict[str, Sequence[Any]] = {"started": (col(AccessSession.started_at), col(AccessSession.id))}
-# Only what runs is few enough to be sorted by its end.
-_LIVE_SORTS: dict[str, Sequence[Any]] = {**_SESSION_SORTS, "ends": (col(AccessSession.ends_at), col(AccessSession.id))}
-
-
-def _sessions_query() -> sa.Select[Any]:
-    return (
-        pick(AccessSession, Customer, Gateway.name, Gateway.slug, Entitlement.quota_bytes, Payment.reference)
-        .select_from(AccessSession)
-        .join(Grant, col(Grant.id) == AccessSession.grant_id)
-        .join(Gateway, col(Gateway.id) == AccessSession.gateway_id)
-        .outerjoin(Customer, col(Customer.id) == AccessSession.customer_id)
-        .outerjoin(Entitlement, col(Entitlement.id) == AccessSession.entitlement_id)
-        .outerjoin(Payment, col(Payment.id) == Entitlement.payment_id)
-    )
-
-
-def _session_row(found: Any) -> SessionRow:
-    row, customer, gateway_name, slug, quota, reference = found
-    return SessionRow(
-        id=row.id,
-        state=row.state,
-        masked_phone=customer.masked_phone if customer else None,
-        customer_id=row.customer_id,
-        mac=row.mac,
-        device_id=row.device_id,
-        gateway_name=gateway_name,
-        gateway_slug=slug,
-        started_at=row.started_at,
-        ends_at=row.ends_at,
-        ended_at=row.ended_at,
-        end_reason=row.end_reason,
-        bytes_down=row.bytes_down,
-        bytes_up=row.bytes_up,
-        quota_bytes=quota,
-        reference=reference,
-    )
-
-
-def _is_live() -> sa.ColumnElement[bool]:
-    # The two halves are the predicates of two small partial indexes of the grants; sessions have none of their own for this.
-    running = col(Grant.state).in_((GrantState.ACKED, GrantState.UNCONFIRMED))
-    return sa.and_(sa.or_(running, col(Grant.state).in_(ON_OFFER)), col(AccessSession.state) != SessionState.ENDED)
-
-
-def list_sessions(session: Session, *, actor: Principal, wanted: SessionFilter, part: Slice) -> Listing[SessionRow]:
-    """One page of access sessions. Raises Forbidden."""
-    actor.require(Permission.SESSIONS_READ)
-    conditions = _session_conditions(session, wanted)
-    sorts = _LIVE_SORTS if wanted.which == "live" else _SESSION_SORTS
-    found = fetch(session, _sessions_query().where(*conditions), part, sorts=sorts, default_sort="started")
-    whole = "access_session" if wanted == SessionFilter(which="all") else None
-    counted = pick(AccessSession.id).join(Grant, col(Grant.id) == AccessSession.grant_id).where(*conditions)
-    total, is_estimate = count(session, counted, whole_table=whole, part=part)
-    return Listing(tuple(_session_row(row) for row in found), total, is_estimate)
-
-
-def _session_conditions(session: Session, wanted: SessionFilter) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = []
-    if wanted.which == "live":
-        conditions.append(_is_live())
-    elif wanted.which == "ended":
-        conditions.append(col(AccessSession.state) == SessionState.ENDED)
-    if wanted.gateway_slug:
-        gateway_id = session.exec(select(Gateway.id).where(Gateway.slug == wanted.gateway_slug)).one_or_none()
-        conditions.append(col(AccessSession.gateway_id) == gateway_id)
-    if wanted.search.strip():
-        conditions.append(_of_phone(session, wanted.search))
-    return conditions
-
-
-def _of_phone(session: Session, text: str) -> sa.ColumnElement[bool]:
-    try:
-        customer = find_customer(session, phone=text)
-    except BadPhone:
-        return sa.false()
-    return col(AccessSession.customer_id) == customer.id if customer else sa.false()
-
-
-def sessions_of(
-    session: Session, *, actor: Principal, customer_id: int | None = None, entitlement_id: int | None = None, limit: int = 20
-) -> tuple[SessionRow, ...]:
-    """The newest sessions of one customer or of one entitlement. Raises Forbidden."""
-    actor.require(Permission.SESSIONS_READ)
-    query = _sessions_query().order_by(col(AccessSession.id).desc()).limit(limit)
-    if entitlement_id is not None:
-        query = query.where(col(AccessSession.entitlement_id) == entitlement_id)
-    else:
-        query = query.where(col(AccessSession.customer_id) == customer_id)
-    return tuple(_session_row(row) for row in session.execute(query).all())
-
-
-def session_page(session: Session, *, actor: Principal, session_id: int) -> SessionRow:
-    """Raises Forbidden or SessionNotFound."""
-    actor.require(Permission.SESSIONS_READ)
-    found = session.execute(_sessions_query().where(col(AccessSession.id) == session_id)).one_or_none()
-    if found is None:
-        raise SessionNotFound
-    return _session_row(found)
 
 
 def count_online(session: Session, *, actor: Principal) -> int:
@@ -226,11 +90,20 @@ class GatewayRow:
     last_clear_at: datetime | None
     created_at: datetime
     site_id: int | None
+    poll_seconds: int
+    mac: str | None
+    key_state: KeyState
+    # When the key that the router has was made or taken up, and when one was made that it does not have yet.
+    key_since: datetime
+    next_key_at: datetime | None
+    has_agent: bool
+    agent_seen_at: datetime | None
+    agent_clients: int | None
     revision: str
 
     def is_silent(self, *, now: datetime) -> bool:
         """It polled before and no longer does."""
-        return self.last_poll_at is not None and now - self.last_poll_at > SILENT_AFTER
+        return self.last_poll_at is not None and now - self.last_poll_at > silent_after(self.poll_seconds)
 
 
 _GATEWAY_SORTS: dict[str, Sequence[Any]] = {
@@ -297,6 +170,14 @@ def _gateway_rows(found: Iterable[Any]) -> tuple[GatewayRow, ...]:
             last_clear_at=gateway.last_clear_at,
             created_at=gateway.created_at,
             site_id=gateway.site_id,
+            poll_seconds=gateway.poll_seconds,
+            mac=gateway.mac,
+            key_state=key_state(gateway),
+            key_since=gateway.faskey_rotated_at or gateway.created_at,
+            next_key_at=gateway.faskey_next_at,
+            has_agent=gateway.agent_key_sealed is not None,
+            agent_seen_at=gateway.agent_seen_at,
+            agent_clients=gateway.agent_clients,
             revision=gateway.revision,
         )
         for gateway, site in pairs

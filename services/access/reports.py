@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, select
 
 from app.events import publish
-from services.access import busy, grants
+from services.access import busy, followups, grants
 from services.access.models import LIVE, ON_OFFER, AccessSession, Entitlement, EntitlementState, Gateway, Grant, GrantState, SessionState
 from services.integrations import opennds
 from services.integrations.opennds import DeauthReport
@@ -26,6 +26,7 @@ def router_restarted(session: Session, *, gateway_id: int, slug: str, now: datet
         grant.state = GrantState.VOID if was_on_offer else GrantState.ENDED
         grant.ended_at, grant.end_reason = now, "router_restart"
         end_session(session, grant, at=max(ended_at, grant.acked_at or ended_at), reason="router_restart")
+        followups.after_end(session, grant, now=now)
     session.flush()
     return len(rows)
 
@@ -48,6 +49,7 @@ def deauthenticated(session: Session, *, gateway_id: int, report: DeauthReport, 
     if row is not None:
         row.bytes_down, row.bytes_up = report.bytes_downloaded, report.bytes_uploaded
         _count_bytes(session, row.entitlement_id, report.bytes_downloaded + report.bytes_uploaded)
+    followups.after_end(session, grant, now=now)
     session.flush()
     return True
 

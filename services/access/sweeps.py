@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
-from services.access import grants
+from services.access import followups, grants
 from services.access.models import ON_OFFER, Entitlement, EntitlementState, Grant, GrantState
 from services.access.reports import end_session
 
@@ -28,6 +28,8 @@ def give_up_offers(session: Session, *, now: datetime) -> int:
         if grant.acked_at is not None:
             # Let in before and offered anew for a page that was only reloaded: it was online all along.
             grant.state = GrantState.ACKED
+        elif followups.is_follow_on(grant):
+            grant.state, grant.ended_at, grant.end_reason = GrantState.VOID, now, followups.NOT_THERE
         elif grant.first_offered_at is not None:
             grant.state = GrantState.UNCONFIRMED
             grant.ends_at = grant.first_offered_at + timedelta(seconds=grant.seconds)
@@ -51,13 +53,16 @@ def end_overdue(session: Session, *, now: datetime) -> int:
         assert grant.ends_at is not None
         grant.state, grant.ended_at, grant.end_reason = GrantState.ENDED, now, "time_over"
         end_session(session, grant, at=grant.ends_at, reason="time_over")
+        followups.after_end(session, grant, now=now)
     session.flush()
     return len(due)
 
 
 def expire_entitlements(session: Session, *, now: datetime) -> int:
-    """End the entitlements whose time ran out, and those never started within their validity."""
-    ran_out = (col(Entitlement.state) == EntitlementState.RUNNING) & (col(Entitlement.ends_at) <= now)
+    """End the entitlements whose time ran out, and those never started within their validity. A clock that stands does not run out."""
+    ran_out = (
+        (col(Entitlement.state) == EntitlementState.RUNNING) & (col(Entitlement.ends_at) <= now) & col(Entitlement.paused_at).is_(None)
+    )
     never_started = (col(Entitlement.state) == EntitlementState.READY) & (col(Entitlement.use_before) <= now)
     due = [
         entitlement

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlmodel import Session
 
 from services.access.errors import BadGateway, GatewayExists, GatewayNotFound
-from services.access.gateways import add_gateway, faskey_of, gateway_by_slug, new_identity, router_identity, router_snippet
+from services.access.gateways import add_gateway, faskey_of, gateway_by_slug, new_identity, router_identities, silent_after
 from tests.conftest import NOON
 from tests.factories import FASKEY, make_gateway
 
@@ -51,15 +53,15 @@ def test_a_slug_or_a_name_is_registered_once(session: Session) -> None:
 
 def test_the_faskey_is_not_stored_in_clear_and_not_shown_by_accident(session: Session) -> None:
     gateway = make_gateway(session)
-    identity = router_identity(session, gateway.slug)
+    identity = router_identities(session)[gateway.slug]
     assert FASKEY not in repr(gateway)
     assert FASKEY not in repr(identity)
+    assert identity.keys == (FASKEY,)
     assert faskey_of(gateway) == FASKEY
 
 
 @pytest.mark.parametrize("slug", ["", "unknown", "\x00", "a\x00b", "x" * 10_000, "é", "../x"])
 def test_what_is_no_slug_is_simply_not_found(session: Session, slug: str) -> None:
-    assert router_identity(session, slug) is None
     with pytest.raises(GatewayNotFound):
         gateway_by_slug(session, slug)
 
@@ -67,16 +69,17 @@ def test_what_is_no_slug_is_simply_not_found(session: Session, slug: str) -> Non
 def test_a_new_routers_identity_is_accepted_and_random(session: Session) -> None:
     slug, name, faskey = new_identity()
     assert (slug, name, faskey) != new_identity()
-    snippet = router_snippet(
-        add_gateway(session, slug=slug, gateway_name=name, faskey=faskey, level=4, site_name=None, now=NOON),
-        public_url="https://portal.example",
-    )
-    for line in (
-        "fas_secure_enabled '4'",
-        f"gatewayname '{name}'",
-        "enable_serial_number_suffix '0'",
-        "fasport '443'",
-        f"faspath '/fas/{slug}'",
-        f"faskey '{faskey}'",
-    ):
-        assert line in snippet
+    made = add_gateway(session, slug=slug, gateway_name=name, faskey=faskey, level=4, site_name=None, now=NOON)
+    assert faskey_of(made) == faskey
+
+
+def test_a_router_may_be_silent_for_three_polls_and_at_least_a_minute() -> None:
+    assert silent_after(5) == silent_after(20) == timedelta(seconds=60)
+    assert silent_after(30) == timedelta(seconds=90)
+
+
+@pytest.mark.parametrize("seconds", [0, 60, -1])
+def test_a_poll_interval_that_opennds_would_not_take_is_refused(session: Session, seconds: int) -> None:
+    with pytest.raises(BadGateway) as refused:
+        add_gateway(session, site_name=None, poll_seconds=seconds, now=NOON, **GOOD)  # type: ignore[arg-type]
+    assert refused.value.field == "poll_seconds"

@@ -39,12 +39,12 @@ def bought(session: Session, **terms: object) -> Entitlement:
 
 
 def offered(session: Session, gateway: Gateway, now: object = NOON) -> list[str]:
-    return grants.entries_on_offer(session, gateway_id=gateway.id or 0, faskey=faskey_of(gateway), now=now)  # type: ignore[arg-type]
+    return grants.entries_on_offer(session, gateway_id=gateway.id or 0, now=now)  # type: ignore[arg-type]
 
 
 def acked(session: Session, gateway: Gateway, context: HotspotContext, now: object = NOON) -> int:
     names = (opennds.rhid(context.hid, faskey_of(gateway)),)
-    return grants.acknowledge(session, gateway_id=gateway.id or 0, faskey=faskey_of(gateway), acked=names, now=now)  # type: ignore[arg-type]
+    return grants.acknowledge(session, gateway_id=gateway.id or 0, acked=names, now=now)  # type: ignore[arg-type]
 
 
 def the_grant(session: Session) -> Grant:
@@ -117,7 +117,7 @@ def test_the_clock_runs_from_the_acknowledgement_and_time_left_shrinks_the_next_
     offered(session, gateway)
     acked(session, gateway, context, NOON + MINUTE)
     assert entitlement.ends_at == NOON + 61 * MINUTE
-    elsewhere = make_context(gateway, hid="cd" * 32)
+    elsewhere = make_context(gateway, hid="cd" * 32, at=NOON + 41 * MINUTE)
     entry.welcome_back(session, elsewhere, holder, now=NOON + 41 * MINUTE)
     (line,) = offered(session, gateway, NOON + 41 * MINUTE)
     assert line.split("%20")[1] == "20"

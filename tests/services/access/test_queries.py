@@ -10,19 +10,20 @@ from sqlmodel import Session, select
 from app import redis
 from app.errors import Forbidden
 from services.access import busy
-from services.access.desk import SessionAlreadyEnded, end_session_now, register_gateway, snippet_for
+from services.access.desk import register_gateway, snippet_for
 from services.access.errors import GatewayNotFound, SessionNotFound
 from services.access.gateways import faskey_of, new_identity
 from services.access.models import AccessSession, Entitlement, EntitlementState, Gateway, Grant, GrantState, SessionState
 from services.access.queries import (
-    SessionFilter,
     count_online,
     gateway_page,
     grants_of,
     list_gateways,
-    list_sessions,
     silent_gateways,
 )
+from services.access.router_config import PortalAddress
+from services.access.session_queries import SessionFilter, list_sessions
+from services.access.sessions_desk import SessionAlreadyEnded, end_session_now
 from services.accounts.models import Role
 from services.listing import Slice
 from services.payments.models import PaymentStatus
@@ -134,6 +135,9 @@ def test_the_grants_of_a_gateway_show_no_whole_client_hash(session: Session) -> 
     assert grant.client == "bbbbbbbb…"
 
 
+PORTAL = PortalAddress("wifi.example.gm", 443, "203.0.113.7")
+
+
 def register(session: Session, role: Role, now: datetime = NOON) -> Gateway:
     slug, gateway_name, faskey = new_identity()
     return register_gateway(
@@ -152,12 +156,12 @@ def register(session: Session, role: Role, now: datetime = NOON) -> Gateway:
 def test_the_key_is_shown_only_to_who_may_edit(session: Session) -> None:
     gateway = register(session, Role.SYSTEM_ADMIN)
     technician = staff(Role.FIELD_TECHNICIAN)
-    hidden = snippet_for(session, actor=technician, slug=gateway.slug, public_url="https://wifi.example.gm", reveal=False, now=NOON)
+    hidden = snippet_for(session, actor=technician, slug=gateway.slug, portal=PORTAL, reveal=False, now=NOON)
     assert faskey_of(gateway) not in hidden
     assert gateway.gateway_name in hidden
     with pytest.raises(Forbidden):
-        snippet_for(session, actor=technician, slug=gateway.slug, public_url="https://wifi.example.gm", reveal=True, now=NOON)
-    clear = snippet_for(session, actor=ADMIN, slug=gateway.slug, public_url="https://wifi.example.gm", reveal=True, now=NOON)
+        snippet_for(session, actor=technician, slug=gateway.slug, portal=PORTAL, reveal=True, now=NOON)
+    clear = snippet_for(session, actor=ADMIN, slug=gateway.slug, portal=PORTAL, reveal=True, now=NOON)
     assert faskey_of(gateway) in clear
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
@@ -10,9 +11,11 @@ from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import anyio.to_thread
+import psycopg
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session, SQLModel
 
 from app.settings import get_settings
@@ -29,6 +32,8 @@ SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
 }
 
+
+_TRUSTED_SECONDS = 0.5
 
 Begin = Callable[[], AbstractContextManager[Session]]
 """How a use case that also calls outside opens its transactions: handed in by the edge, usually `transaction`."""
@@ -55,12 +60,27 @@ def make_engine(url: str) -> sa.Engine:
         url,
         pool_size=10,
         max_overflow=75,
-        pool_pre_ping=True,
         pool_recycle=1800,
         connect_args={"connect_timeout": 3, "application_name": "inet", "options": "-c timezone=UTC -c statement_timeout=30000"},
     )
     sa.event.listen(made, "before_cursor_execute", _refuse_on_event_loop)
+    sa.event.listen(made, "checkin", _note_rest)
+    sa.event.listen(made, "checkout", _ping_after_rest)
     return made
+
+
+def _note_rest(_: Any, record: ConnectionPoolEntry) -> None:
+    record.info["rests_since"] = time.monotonic()
+
+
+def _ping_after_rest(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+    # SQLAlchemy's own pre-ping asks each time, which costs more than a short transaction. What was used a moment ago is trusted.
+    if time.monotonic() - record.info.get("rests_since", 0.0) < _TRUSTED_SECONDS:
+        return
+    try:
+        engine().dialect.do_ping(connection)
+    except psycopg.Error:
+        raise sa.exc.InvalidatePoolError from None
 
 
 def _refuse_on_event_loop(*_: Any) -> None:

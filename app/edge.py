@@ -13,7 +13,7 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import correlation, headers, origin, problems
+from app import correlation, headers, origin, problems, refusals
 from app.settings import get_settings
 
 log = structlog.get_logger(__name__)
@@ -89,6 +89,7 @@ class Edge:
         self.app = app
         self._is_production = settings.env == "production"
         self._own_host = _hostname(settings.public_url)
+        self._tiles = settings.map_tile_origin
         self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,17 +98,22 @@ class Edge:
             return
         head = _read_head(scope["headers"])
         refusal = self._refusal(scope, head)
-        if scope["type"] == "websocket":
-            if refusal is not None:
-                await send({"type": "websocket.close", "code": 1008})
-                return
+        if scope["type"] == "websocket" and refusal is None:
             await self.app(scope, receive, send)
             return
         client = scope.get("client")
         with correlation.correlated(head.correlation_id), origin.coming_from(client[0] if client else ""):
             if refusal is not None:
-                await self._refuse(scope, send, refusal)
+                # No route was asked yet, and the address itself may hold a code.
+                refusals.name(scope, refusal.code)
+                refusals.note_answer(scope, route="none", status=refusal.status)
+                if scope["type"] == "websocket":
+                    await send({"type": "websocket.close", "code": 1008})
+                else:
+                    await self._refuse(scope, send, refusal)
                 return
+            # Made here, so that what a route keeps in it is found again when the answer passes.
+            scope.setdefault("state", {})
             if scope["path"].startswith(headers.CONSOLE_PATHS):
                 headers.begin_page()
             await self._serve(scope, receive, send)
@@ -175,6 +181,8 @@ class Edge:
             if refusal is not None and status == 0:
                 status = refusal.status
                 await self._refuse(scope, send, refusal)
+            if status in refusals.STATUSES:
+                refusals.note_answer(scope, route=problems.route_of(scope), status=status)
             took_ms = int((time.perf_counter() - started) * 1000)
             if status >= 500 or took_ms > _QUIET_MS:
                 log.warning(
@@ -190,7 +198,7 @@ class Edge:
         sent = message["headers"]
         names = {name.lower() for name, _ in sent}
         is_html = any(name.lower() == b"content-type" and value.startswith(b"text/html") for name, value in sent)
-        added = headers.headers_for(scope["path"], is_html=is_html, is_production=self._is_production)
+        added = headers.headers_for(scope["path"], is_html=is_html, is_production=self._is_production, tiles=self._tiles)
         own = [(name, value) for name, value in added if name not in names]
         message["headers"] = [*sent, *own, (_HEADER, correlation.current().encode())]
 

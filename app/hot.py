@@ -11,10 +11,13 @@ A = TypeVar("A")
 
 
 class Batcher(Generic[Q, A]):
-    """Collects questions that arrive while a batch is under way. `ask` answers one batch, in its order; its error goes to all of it."""
+    """Collects questions that arrive while a batch is under way. `ask` answers one batch, in its order; its error goes to all of it.
 
-    def __init__(self, ask: Callable[[list[Q]], Awaitable[list[A]]]) -> None:
-        self._ask = ask
+    With `gather_seconds` the first one waits that long for company: many askers who are in no hurry share one round trip then.
+    """
+
+    def __init__(self, ask: Callable[[list[Q]], Awaitable[list[A]]], *, gather_seconds: float = 0.0) -> None:
+        self._ask, self._gather_seconds = ask, gather_seconds
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
         self._runner: asyncio.Task[None] | None = None
 
@@ -27,6 +30,8 @@ class Batcher(Generic[Q, A]):
 
     async def _run(self) -> None:
         while self._waiting:
+            if self._gather_seconds:
+                await asyncio.sleep(self._gather_seconds)
             batch, self._waiting = self._waiting, []
             try:
                 answers = await self._ask([question for question, _ in batch])

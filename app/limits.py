@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import structlog
 from limits import RateLimitItem, parse
@@ -47,6 +49,12 @@ class Limit:
         return _item(self.allowed)
 
 
+Asked = tuple[Limit, tuple[str, ...]]
+# Limits that were seen to be open: what another process counts within this moment may slip past, what this one counts may not.
+_OPEN_SECONDS = 1.0
+_open_until: dict[Asked, float] = {}
+
+
 @lru_cache(maxsize=64)
 def _item(allowed: str) -> RateLimitItem:
     return parse(allowed)
@@ -69,11 +77,13 @@ def forget() -> None:
     global _away_until
     _limiter_on.cache_clear()
     _purses.clear()
+    _open_until.clear()
     _away_until = 0.0
 
 
 def count(limit: Limit, *who: str) -> None:
     """Count one try by `who`. Raises TooMany with the seconds to wait, or Unavailable for a tight limit without Redis."""
+    _open_until.pop((limit, who), None)
     try:
         if _limiter().hit(limit.item, limit.name, *who):
             return
@@ -102,11 +112,36 @@ def count_once(limit: Limit, key: str, *who: str) -> None:
 
 def is_spent(limit: Limit, *who: str) -> bool:
     """Whether the next try would be refused; nothing is counted. False without Redis, or Unavailable for a tight limit."""
+    return are_spent([(limit, who)])[0]
+
+
+def are_spent(asked: Sequence[Asked]) -> list[bool]:
+    """`is_spent` of several in one round trip, or in none where each was seen to be open within the last second."""
+    now = time.monotonic()
+    unsure = [one for one in asked if _open_until.get(one, 0.0) <= now]
     try:
-        return not _limiter().test(limit.item, limit.name, *who)
+        full = set(_full_of(unsure, _run_for_all([_asking(*one) for one in unsure]))) if unsure else set()
     except redis.Away:
-        _refuse_if_tight(limit)
-        return False
+        for limit, _ in unsure:
+            _refuse_if_tight(limit)
+        return [False] * len(asked)
+    return [one in full for one in asked]
+
+
+def _full_of(asked: Sequence[Asked], windows: Sequence[list[Any]]) -> list[Asked]:
+    """Which are spent; the others are remembered as open for a moment."""
+    if len(_open_until) > _MOST_PURSES:
+        _open_until.clear()
+    full = [one for one, window in zip(asked, windows, strict=True) if _is_full(one[0].item, window)]
+    until = time.monotonic() + _OPEN_SECONDS
+    _open_until.update((one, until) for one in asked if one not in full)
+    return full
+
+
+def _is_full(item: RateLimitItem, window: list[Any]) -> bool:
+    """The library's own reckoning: what was counted in this window, and of the last one the share that still counts."""
+    before, before_ends_in_ms, now = int(window[0] or 0), max(0, int(window[1] or 0)), int(window[2] or 0)
+    return before * before_ends_in_ms / 1000 / item.get_expiry() + now >= item.amount
 
 
 def refuse_spent(limit: Limit, *who: str) -> None:
@@ -117,10 +152,65 @@ def refuse_spent(limit: Limit, *who: str) -> None:
 
 def note(limit: Limit, *who: str) -> None:
     """Count something that has happened and can no longer be refused, such as a failure."""
+    note_all([(limit, who)])
+
+
+def note_all(noted: Sequence[Asked]) -> None:
+    """`note` of several in one round trip, which also tells how they stand now."""
+    for one in noted:
+        _open_until.pop(one, None)
     try:
-        _limiter().hit(limit.item, limit.name, *who)
+        answers = _run_for_all([*(_counting(*one) for one in noted), *(_asking(*one) for one in noted)])
+        _full_of(noted, answers[len(noted) :])
     except redis.Away:
-        log.warning("limit.not_counted", limit=limit.name)
+        log.warning("limit.not_counted", limits=sorted({limit.name for limit, _ in noted}))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One of the library's scripts for one counter."""
+
+    script: bytes
+    current: str
+    arguments: tuple[int, ...]
+
+
+def _asking(limit: Limit, who: tuple[str, ...]) -> _Run:
+    return _Run(RedisStorage.SCRIPT_SLIDING_WINDOW, _window_key(limit.item.key_for(limit.name, *who)), (limit.item.get_expiry(),))
+
+
+def _counting(limit: Limit, who: tuple[str, ...]) -> _Run:
+    item = limit.item
+    return _Run(
+        RedisStorage.SCRIPT_ACQUIRE_SLIDING_WINDOW, _window_key(item.key_for(limit.name, *who)), (item.amount, item.get_expiry(), 1)
+    )
+
+
+def _run_for_all(runs: Sequence[_Run]) -> list[Any]:
+    """In order, in one round trip."""
+    try:
+        return _run_loaded(runs)
+    except NoScriptError:  # Redis was restarted or emptied
+        for script in {run.script for run in runs}:
+            redis.client().script_load(script)
+        return _run_loaded(runs)
+
+
+def _run_loaded(runs: Sequence[_Run]) -> list[Any]:
+    pipeline = redis.client().pipeline(transaction=False)
+    for run in runs:
+        pipeline.evalsha(_sha(run.script), 2, f"{run.current}/-1", run.current, *map(str, run.arguments))
+    return list(pipeline.execute())
+
+
+@lru_cache(maxsize=8)
+def _sha(script: bytes) -> str:
+    return hashlib.sha1(script, usedforsecurity=False).hexdigest()
+
+
+def _window_key(key: str) -> str:
+    """Where the library keeps the window that runs; the one before it has `/-1` at its end."""
+    return f"{RedisStorage.PREFIX}:{{{key}}}"
 
 
 def _wait(limit: Limit, who: tuple[str, ...]) -> int:
@@ -214,7 +304,7 @@ async def _ask_redis(batch: list[_Take]) -> list[bool]:
 async def _run_script(batch: list[_Take]) -> list[bool]:
     pipeline = redis.async_client().pipeline(transaction=False)
     for key, amount, seconds, portion in batch:
-        current = f"{RedisStorage.PREFIX}:{{{key}}}"
+        current = _window_key(key)
         pipeline.evalsha(_script_sha, 2, f"{current}/-1", current, str(amount), str(seconds), str(portion))
     return [bool(granted) for granted in await pipeline.execute()]
 

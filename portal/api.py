@@ -16,6 +16,7 @@ from app.errors import InvalidInput
 from app.failpoints import boundary
 from app.outbound import run_outbound
 from portal import limits, schemas
+from portal.captive import captive_url
 from portal.limits import Asker
 from portal.proof import Proof
 from portal.schemas import answers
@@ -166,6 +167,7 @@ def portal_session(context: Annotated[str | None, Query(max_length=1000)] = None
             "access": view_access(session, entitlement, now=now).as_json() if entitlement else None,
             "payment": {"payment_id": payment.public_id, "status": payment.status.value} if payment else None,
             "device_token": _token(back) if back else None,
+            "captive_url": captive_url(context or "", back.device if back else who.device),
         }
 
 

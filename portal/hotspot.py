@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import anyio.to_thread
 import structlog
+from sqlmodel import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app import redis
 from app.clock import utc_now
-from app.db import transaction
+from app.db import in_transaction, transaction
 from app.errors import DomainError, TooMany
 from app.limits import allow
 from portal.limits import ENTRIES, ENTRIES_OF_CLIENT
 from portal.pages import start_page
 from portal.rendering import texts
 from portal.visits import Visit, error_page, refused_page
-from services.access import entry
+from services.access import busy, entry, gateway_keys, gateways
 from services.access.context import HotspotContext
 from services.access.gateways import RouterIdentity
 from services.integrations import opennds
+from services.integrations.opennds import Redirect
 
 log = structlog.get_logger(__name__)
+# Routers of which this process has told that they send customers.
+_introduced: set[str] = set()
 
 
 async def captive_client(request: Request, identity: RouterIdentity, query: dict[str, str]) -> Response:
     """The redirect of a client that is not online. What does not prove to come from this router is a 403, never an error of ours."""
     try:
-        redirect = opennds.decode_redirect(query, level=identity.level, faskey=identity.faskey, gateway_name=identity.gateway_name)
-    except opennds.ForgedRedirect:
-        log.info("redirect.refused", gateway_id=identity.id)
+        redirect, key = opennds.decode_with_keys(query, level=identity.level, keys=identity.keys, gateway_name=identity.gateway_name)
+    except opennds.ForgedRedirect as forged:
+        log.info("redirect.refused", gateway_id=identity.id, reason=str(forged))
         return unreadable_entry(request)
     try:
         # One client's own doing is its own loss; the hotspot's shared limit is far above what all its phones need.
@@ -36,8 +41,29 @@ async def captive_client(request: Request, identity: RouterIdentity, query: dict
         await allow(ENTRIES, identity.slug)
     except TooMany as refusal:
         return refused_page(request, refusal)
+    if redirect.trusted_mac and (key != identity.keys[0] or redirect.gateway_mac not in (None, identity.mac)):
+        await in_transaction(_learn_of_router, identity, redirect, key)
+    await _note_first(identity.slug)
     context = HotspotContext(identity.id, redirect.hid, redirect.client_mac, redirect.trusted_mac, utc_now())
     return await anyio.to_thread.run_sync(_first_page, request, context)
+
+
+async def _note_first(slug: str) -> None:
+    if slug in _introduced:
+        return
+    try:
+        await redis.async_client().hsetnx(busy.REDIRECTED, slug, int(utc_now().timestamp()))
+    except redis.Away:
+        return
+    _introduced.add(slug)
+
+
+def _learn_of_router(session: Session, identity: RouterIdentity, redirect: Redirect, key: str) -> None:
+    """Only the router can have encrypted the redirect: it shows which key it has, and its own MAC."""
+    if key != identity.keys[0]:
+        gateway_keys.key_used(session, gateway_id=identity.id, key=key, is_fresh=False, now=utc_now())
+    if redirect.gateway_mac not in (None, identity.mac):
+        gateways.learn_mac(session, gateway_id=identity.id, mac=str(redirect.gateway_mac))
 
 
 def _first_page(request: Request, context: HotspotContext) -> Response:

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from app import origin
 from app.errors import NotFound
-from app.limits import Limit, allow, count, count_once, is_spent, note, refuse_spent
+from app.limits import Asked, Limit, allow, are_spent, count, count_once, is_spent, note, note_all, refuse_spent
 from portal import proof
 from portal.proof import Proof, ProofNeeded
 from services.access.context import HotspotContext
@@ -109,18 +109,19 @@ def guessing(asker: Asker, secret: str, paid: Proof, *, now: datetime, about_pho
     Raises TooMany, ProofNeeded, or Unavailable without Redis, before anything is looked up.
     """
     places = asker.places + ([("phone", parse_phone(about_phone).canonical)] if about_phone else [])
+    counted: list[Asked] = [(FAILURES_OF_PLACE, place) for place in places]
     if asker.client is not None:
+        counted.insert(0, (FAILURES_OF_CLIENT, asker.client))
+    spent = dict(zip(counted, are_spent(counted), strict=True))
+    if asker.client is not None and spent.pop(counted[0]):
         refuse_spent(FAILURES_OF_CLIENT, *asker.client)
     # A device token is only given to who bought or entered something: its holder has a record, and the limit above for it.
-    if asker.device is None and any(is_spent(FAILURES_OF_PLACE, *place) for place in places):
+    if asker.device is None and any(spent.values()):
         _demand_proof(secret, paid, places, now=now)
     try:
         yield
     except NotFound:
-        for place in places:
-            note(FAILURES_OF_PLACE, *place)
-        if asker.client is not None:
-            note(FAILURES_OF_CLIENT, *asker.client)
+        note_all(counted)
         raise
 
 

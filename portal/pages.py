@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -19,17 +19,19 @@ from app.access import public
 from app.db import transaction
 from app.errors import DomainError
 from app.outbound import run_outbound
-from portal import limits, rendering
+from portal import captive, limits, rendering
 from portal.api import buy_for
 from portal.limits import Asker
 from portal.pay_page import pay_page
 from portal.proof import Proof
 from portal.visits import Linked, LongText, PageRoute, Posted, Problem, Text, Visit, error_page, problem_of
+from services.access import slots
 from services.access.context import HotspotContext
 from services.access.entitlements import AccessView, usable_for_client, view_access
 from services.access.entry import Entry, welcome_back
 from services.access.errors import NoTimeLeft
 from services.access.models import Entitlement
+from services.access.slots import DeviceView
 from services.accounts.customers import device_from_token, token_for
 from services.packages.service import offer_to_buy, offers, terms_of
 from services.payments.checkout import payment_by_public_id
@@ -43,6 +45,7 @@ _PUBLIC = [
     Depends(limits.visits),
 ]
 router = APIRouter(route_class=PageRoute, default_response_class=Response, include_in_schema=False, dependencies=_PUBLIC)
+router.include_router(captive.places)
 fallback = APIRouter(route_class=PageRoute, default_response_class=Response, include_in_schema=False, dependencies=_PUBLIC)
 """Whatever else is asked for under `/portal/`: to be included after everything that lives there."""
 
@@ -55,14 +58,25 @@ _UNDER_WAY = (PaymentStatus.CREATED, PaymentStatus.CHECKOUT_OPEN, PaymentStatus.
 
 @dataclass(frozen=True)
 class _Own:
-    """The time that this client has."""
+    """The time that this client has, and the devices that share it."""
 
     access: AccessView
     package_name: str
+    devices: tuple[DeviceView, ...] = ()
+    device_limit: int = 1
 
 
 def _own(session: Session, entitlement: Entitlement, *, now: datetime) -> _Own:
     return _Own(view_access(session, entitlement, now=now), terms_of(session, entitlement.package_version_id).name)
+
+
+def _with_devices(session: Session, visit: Visit) -> _Own | None:
+    device = device_from_token(session, visit.device_token)
+    entitlement = usable_for_client(session, visit.context, device, now=visit.now)
+    if entitlement is None:
+        return None
+    devices = slots.devices_on(session, entitlement, device=device, context=visit.context)
+    return replace(_own(session, entitlement, now=visit.now), devices=devices, device_limit=entitlement.device_limit)
 
 
 def _own_of_client(session: Session, visit: Visit) -> _Own | None:
@@ -114,9 +128,13 @@ def start(visit: Linked) -> Response:
 
 @router.get("/portal/session")
 def session_page(visit: Linked) -> Response:
+    return _session_page(visit)
+
+
+def _session_page(visit: Visit, problem: Problem | None = None) -> Response:
     with transaction() as session:
-        own = _own_of_client(session, visit)
-    return visit.page("session", own=own, live=_live(visit, "/portal/session", own), refresh=_refresh(own))
+        own = _with_devices(session, visit)
+    return _form(visit, "session", problem, own=own, live=_live(visit, "/portal/session", own), refresh=_refresh(own))
 
 
 @router.post("/portal/session")
@@ -131,6 +149,21 @@ def connect(visit: Posted) -> Response:
     except DomainError as error:
         return _form(visit, "session", problem_of(error), own=None)
     return visit.go("/portal/session", device_token=_token(back))
+
+
+@router.post("/portal/devices")
+def free_device(visit: Posted, slot: Annotated[int, Form(ge=1, le=2**63 - 1)]) -> Response:
+    """A customer takes another device off the purchase, without staff."""
+    try:
+        with transaction() as session:
+            device = device_from_token(session, visit.device_token)
+            entitlement = usable_for_client(session, _context(visit), device, now=visit.now)
+            if entitlement is None:
+                raise NoTimeLeft
+            slots.free_own(session, entitlement, slot_id=slot, device=device, context=visit.context, now=visit.now)
+    except DomainError as error:
+        return _session_page(visit, problem_of(error))
+    return visit.go("/portal/session")
 
 
 def _context(visit: Visit) -> HotspotContext | None:

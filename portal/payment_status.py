@@ -52,7 +52,8 @@ async def wave_verify(request: Request) -> Response:
 
 def _tell(payment_id: str) -> Response:
     truth = verify.verify(transaction, payment_id, outside(), clock=utc_now)
-    ends_at = truth.access.ends_at.timestamp() if truth.access and truth.access.ends_at else None
+    runs = truth.access is not None and truth.access.paused_at is None
+    ends_at = truth.access.ends_at.timestamp() if runs and truth.access and truth.access.ends_at else None
     body = truth.as_json()
     held = {"body": body, "ask_after": truth.ask_after.timestamp() if truth.ask_after else None, "access_ends_at": ends_at}
     with contextlib.suppress(*redis.Away):

@@ -40,6 +40,7 @@ class Access(BaseModel):
     ends_at: datetime | None = Field(description="Null until the time has begun")
     seconds_left: int
     bytes_left: int | None
+    paused_at: datetime | None = Field(description="Since when the clock stands because of an outage; null while it runs")
 
 
 class CheckoutOpened(BaseModel):
@@ -82,6 +83,7 @@ class ClientSession(BaseModel):
     access: Access | None
     payment: PaymentUnderWay | None
     device_token: str | None
+    captive_url: str = Field(description="Where a phone's system may ask about this client (RFC 8908); it opens nothing")
 
 
 class PurchaseFound(BaseModel):

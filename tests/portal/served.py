@@ -106,7 +106,7 @@ class Web:
     def enter(self, router: Router, station: Station, **headers: str) -> str:
         """The phone follows the redirect; answers the context token that the page carries."""
         page = self.browser.get(router.redirect(station), headers=headers)
-        assert page.status_code == 200, page.text
+        assert page.status_code == 200, f"{page.text}\n{self.served.log.read_text()[-2000:]}"
         return context_in(page.text)
 
     def voucher(self, **terms: Any) -> str:

@@ -213,7 +213,7 @@ def test_a_payment_from_package_to_online_with_a_correlation_id_that_follows_it(
 
 def test_a_voucher_answers_the_access_it_gives(web: Web) -> None:
     body = web.spend(web.voucher(quota_bytes=5_242_880))
-    assert body["access"] == {"state": "waiting", "ends_at": None, "seconds_left": 3600, "bytes_left": 5_242_880}
+    assert body["access"] == {"state": "waiting", "ends_at": None, "seconds_left": 3600, "bytes_left": 5_242_880, "paused_at": None}
 
 
 def test_a_voucher_at_a_hotspot_lets_in_at_once(web: Web) -> None:
@@ -241,7 +241,9 @@ def test_a_voucher_spent_by_two_phones_at_once_gives_its_time_once(web: Web) -> 
 
 
 def test_the_session_of_nobody_is_empty(web: Web) -> None:
-    assert web.browser.get("/api/portal/session").json() == {"access": None, "payment": None, "device_token": None}
+    answer = web.browser.get("/api/portal/session").json()
+    assert answer.pop("captive_url").endswith("/portal/captive")
+    assert answer == {"access": None, "payment": None, "device_token": None}
 
 
 def test_a_purchase_is_found_by_voucher_code_from_another_device(web: Web) -> None:

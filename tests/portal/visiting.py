@@ -16,7 +16,7 @@ from sqlmodel import Session, select
 
 from app import redis
 from app.clock import utc_now
-from portal import pages
+from portal import captive, pages
 from services.access import grants
 from services.access.context import HotspotContext
 from services.access.gateways import faskey_of
@@ -39,6 +39,7 @@ LAUNCH_URL = "https://pay.wave.com/c/cos-18qq25rgr100a?a=25&c=GMD&m=INET%20Porta
 def portal_server() -> Iterator[str]:
     """The portal's pages on a real port; its threads use whatever database this process is bound to. Answers the address."""
     app = FastAPI()
+    app.include_router(captive.router)
     app.include_router(pages.router)
     app.include_router(pages.fallback)
     port = free_port()
@@ -121,6 +122,6 @@ def router_lets_in(session: Session, gateway: Gateway, *, now: datetime | None =
     """The router polls, opens, and acknowledges."""
     assert gateway.id is not None
     faskey, at = faskey_of(gateway), now or utc_now()
-    grants.entries_on_offer(session, gateway_id=gateway.id, faskey=faskey, now=at)
+    grants.entries_on_offer(session, gateway_id=gateway.id, now=at)
     hids = [hid for hid in session.exec(select(Grant.hid)) if hid]
-    grants.acknowledge(session, gateway_id=gateway.id, faskey=faskey, acked=tuple(opennds.rhid(hid, faskey) for hid in hids), now=at)
+    grants.acknowledge(session, gateway_id=gateway.id, acked=tuple(opennds.rhid(hid, faskey) for hid in hids), now=at)

@@ -13,7 +13,7 @@ from pages.components.parts import Facts, page_header, panel
 from pages.components.table import Column, ListState, ServerTable, time_cell
 from pages.live import refresh_on
 from pages.shell import console_page
-from services.access.queries import sessions_of
+from services.access.session_queries import sessions_of
 from services.accounts.models import Customer
 from services.accounts.permissions import Permission, Principal
 from services.accounts.phones import local_format

@@ -27,7 +27,7 @@ def serve_assets() -> None:
 
 
 @lru_cache(maxsize=8)
-def _address(name: str) -> str:
+def asset(name: str) -> str:
     """With the content's hash, so that a browser keeps a file for ever and still gets the new one."""
     return f"{_ASSETS_URL}/{name}?v={hashlib.sha256((_ASSETS / name).read_bytes()).hexdigest()[:12]}"
 
@@ -35,7 +35,7 @@ def _address(name: str) -> str:
 def draw_bare() -> ui.dark_mode:
     """Style, script and the chosen light, without header and navigation."""
     ui.add_head_html(
-        f'<link rel="stylesheet" href="{_address("console.css")}"><script src="{_address("console.js")}" defer></script>'
+        f'<link rel="stylesheet" href="{asset("console.css")}"><script src="{asset("console.js")}" defer></script>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="same-origin">'
     )
     return ui.dark_mode(value=app.storage.user.get(_DARK))

@@ -16,7 +16,8 @@ from pages.live import refresh_on
 from pages.payment_story import happening
 from pages.shell import console_page, current_staff, silent_on_refusal, toast_on_refusal
 from services.access.entitlements import AccessView, view_access
-from services.access.queries import GrantRow, SessionRow, grants_of, sessions_of
+from services.access.queries import GrantRow, grants_of
+from services.access.session_queries import SessionRow, sessions_of
 from services.accounts.permissions import Permission, Principal
 from services.payments.desk import retry_now
 from services.payments.models import PaymentStatus

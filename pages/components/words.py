@@ -8,6 +8,10 @@ from enum import StrEnum
 from typing import Literal
 
 from services.access.models import EntitlementState, GrantState, SessionState
+from services.network.alarm_models import CheckOutcome
+from services.network.incident_models import IncidentState
+from services.network.models import Health
+from services.notifications.models import MessageState
 from services.payments.models import PaymentStatus, RefundState
 from services.tickets.models import TicketState
 from services.vouchers.models import VoucherState
@@ -77,6 +81,34 @@ STATES: dict[type[StrEnum], dict[StrEnum, Words]] = {
         SessionState.UNCONFIRMED: Words("Probably online", "wait"),
         SessionState.ENDED: Words("Ended", "off"),
     },
+    IncidentState: {
+        IncidentState.OPEN: Words("Open", "bad", "Something there is down. Clocks of customers who are cut off stand."),
+        IncidentState.RESOLVED: Words("Over", "good", "Everything there is back. The time that was lost was given back by the rule."),
+        IncidentState.FALSE_ALARM: Words("False alarm", "off", "There was no outage: it counts neither in up-time nor in compensation."),
+    },
+    MessageState: {
+        MessageState.QUEUED: Words("Waiting to be sent", "busy"),
+        MessageState.SENDING: Words("Being sent", "busy"),
+        MessageState.SENT: Words("Sent", "good"),
+        MessageState.UNKNOWN: Words("Perhaps sent", "wait", "The gateway's answer was lost; it is not sent twice."),
+        MessageState.FAILED: Words("Not sent", "bad"),
+    },
+    Health: {
+        Health.ONLINE: Words("Online", "good"),
+        Health.DEGRADED: Words("Degraded", "wait", "It works, and something about it is not as it should be."),
+        Health.OFFLINE: Words("Down", "bad", "OpenWISP does not reach it."),
+        Health.UNKNOWN: Words("Unknown", "off", "OpenWISP does not say how it fares."),
+        Health.RETIRED: Words("Out of service", "off", "It is deactivated in OpenWISP."),
+    },
+    CheckOutcome: {
+        CheckOutcome.DONE: Words("Done", "good"),
+        CheckOutcome.NOT_CONFIGURED: Words("Not set up", "off"),
+        CheckOutcome.UNREACHABLE: Words("No answer", "bad"),
+        CheckOutcome.REFUSED: Words("Refused", "bad"),
+        CheckOutcome.MALFORMED: Words("Not understood", "bad"),
+        CheckOutcome.INCOMPLETE: Words("Not whole", "bad"),
+        CheckOutcome.SUDDEN_LOSS: Words("Not believed", "bad"),
+    },
     TicketState: {
         TicketState.NEW: Words("New", "wait"),
         TicketState.CLOSED: Words("Closed", "off"),
@@ -100,6 +132,12 @@ END_REASONS = {
     "idle_deauth": "Left the hotspot",
     "downquota_deauth": "Data used up",
     "upquota_deauth": "Data used up",
+    "download_quota_deauth": "Data used up",
+    "upload_quota_deauth": "Data used up",
+    "shutdown_deauth": "Router shut down",
+    "ndsctl_deauth": "Put out at the router",
+    "moved": "Went on at another hotspot",
+    "not_there": "The device had left",
 }
 
 

@@ -342,7 +342,14 @@ def a_grant(session: Session, *, payment: Payment, entitlement: Entitlement, gat
 
 
 def a_ticket(
-    session: Session, *, customer: Customer | None, payment: Payment | None, gateway: Gateway | None, body: str, at: datetime
+    session: Session,
+    *,
+    customer: Customer | None = None,
+    payment: Payment | None = None,
+    gateway: Gateway | None = None,
+    assignee: Staff | None = None,
+    body: str = "No page comes up",
+    at: datetime,
 ) -> Ticket:
     ticket = Ticket(
         reference=f"T-{codes.new_reference(7)}",
@@ -353,6 +360,7 @@ def a_ticket(
         client_mac="02:00:00:bb:00:50",
         body=body,
         state=TicketState.NEW,
+        assignee_id=assignee.id if assignee else None,
         created_at=at,
     )
     session.add(ticket)
@@ -362,8 +370,7 @@ def a_ticket(
 
 def a_whole_shop(session: Session, *, now: datetime, payments_of_each: int = 3) -> None:
     """Something on every page: each state of a payment and voucher, live and silent gateways, people online, problem reports."""
-    for role in Role:
-        a_staff(session, role, now=now)
+    people = {role: a_staff(session, role, now=now) for role in Role}
     sold = [
         an_offer(session, now=now, public_id="hour-1", name="1 hour", dalasi=10, hours=1),
         an_offer(session, now=now, public_id="day-1", name="1 day", dalasi=50, hours=24),
@@ -407,6 +414,7 @@ def a_whole_shop(session: Session, *, now: datetime, payments_of_each: int = 3) 
             customer=a_customer(session, number, now=now),
             payment=payment,
             gateway=gateways[0],
+            assignee=people[Role.FIELD_TECHNICIAN] if number == 1 else None,
             body=body,
             at=now - timedelta(hours=number),
         )

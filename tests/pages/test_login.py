@@ -7,19 +7,24 @@ import re
 import pytest
 from nicegui import app
 from nicegui.testing import User
-from sqlmodel import select
+from sqlmodel import Session, col, select
 
 from app.db import in_transaction, transaction
 from pages.login import _own_address
 from pages.shell import TOKEN, PageGate
-from services.access.models import Gateway
+from services.access.models import AccessSession, Gateway
 from services.accounts.models import Role, Staff
 from services.accounts.permissions import ROLE_PERMISSIONS
+from services.network.incident_models import Incident
+from services.network.models import AccessPoint
 from services.payments.models import Payment
 from services.tickets.models import Ticket
 from services.vouchers.models import Voucher
+from tests.conftest import NOON
 from tests.pages import builders
 from tests.pages.conftest import SignIn
+from tests.services.access.online import incident_at
+from tests.services.network.places import make_access_point, make_site
 
 pytestmark = pytest.mark.usefixtures("shop")
 
@@ -84,15 +89,28 @@ def test_the_way_back_after_a_log_in_never_leaves_the_console(elsewhere: str) ->
 def _address(path: str) -> str:
     """The page's address with a row of the shop in it."""
     with transaction() as session:
+        point, incident = _a_network(session)
         names = {
+            "/console/sessions/{session_id}": session.exec(select(AccessSession.id)).first(),
+            "/console/sites/{site_id}": point.site_id,
+            "/console/access-points/{access_point_id}": point.id,
+            "/console/incidents/{reference}": incident.reference,
             "/console/payments/{reference}": session.exec(select(Payment.reference)).first(),
             "/console/vouchers/{voucher_id}": session.exec(select(Voucher.id)).first(),
             "/console/customers/{customer_id}": session.exec(select(Payment.customer_id)).first(),
             "/console/gateways/{slug}": session.exec(select(Gateway.slug)).first(),
             "/console/staff/{staff_id}": session.exec(select(Staff.id)).first(),
-            "/console/tickets/{reference}": session.exec(select(Ticket.reference)).first(),
+            "/console/tickets/{reference}": session.exec(select(Ticket.reference).where(col(Ticket.assignee_id).is_not(None))).first(),
         }
     return re.sub(r"\{\w+\}", str(names.get(path)), path)
+
+
+def _a_network(session: Session) -> tuple[AccessPoint, Incident]:
+    """An access point at a site, and an outage there; made once."""
+    held = session.exec(select(AccessPoint).where(col(AccessPoint.site_id).is_not(None))).first()
+    point = held or make_access_point(session, site=make_site(session))
+    incident = session.exec(select(Incident)).first() or incident_at(session, NOON)
+    return point, incident
 
 
 @pytest.mark.parametrize("role", Role)

@@ -17,7 +17,7 @@ from sqlmodel import Session, col, select
 from app import redis
 from app.db import in_transaction, transaction
 from app.events import CHANNEL
-from services.access.models import AccessSession, Gateway, SessionState
+from services.access.models import AccessSession, SessionState
 from services.accounts.models import Role, Staff
 from services.packages.service import offers
 from services.payments.models import EventKind, Payment, PaymentEvent, PaymentStatus
@@ -265,41 +265,6 @@ async def test_ending_a_session_asks_for_a_reason_and_ends_it(user: User, sign_i
     assert ended.state is SessionState.ENDED
     assert ended.end_reason == "ended_by_staff"
     await until(lambda: row["id"] not in {left["id"] for left in table(user, "sessions").rows})
-
-
-@pytest.mark.usefixtures("shop")
-async def test_a_router_is_registered_with_a_made_identity_and_its_settings_to_copy(user: User, sign_in: SignIn) -> None:
-    await sign_in(Role.SYSTEM_ADMIN)
-    await user.open("/console/gateways")
-    user.find(marker="register").click()
-    user.find(marker="gateway-name").type("Bakau Craft Market")
-    user.find(marker="register-now").click()
-    await user.should_see(marker="snippet", retries=100)
-
-    def registered(session: Session) -> Gateway:
-        return session.exec(select(Gateway).where(Gateway.name == "Bakau Craft Market")).one()
-
-    gateway = await in_transaction(registered)
-    (shown,) = user.find(marker="snippet").elements
-    assert f"/fas/{gateway.slug}" in shown.props["innerHTML"]
-    assert gateway.gateway_name in shown.props["innerHTML"]
-
-
-@pytest.mark.usefixtures("shop")
-async def test_a_router_key_is_hidden_until_it_is_asked_for_by_who_may(user: User, sign_in: SignIn) -> None:
-    from services.access.gateways import faskey_of
-
-    gateway = await in_transaction(lambda session: session.exec(select(Gateway)).first())
-    assert gateway is not None
-    await sign_in(Role.FIELD_TECHNICIAN)
-    await user.open(f"/console/gateways/{gateway.slug}")
-    (hidden,) = user.find(marker="snippet").elements
-    assert faskey_of(gateway) not in hidden.props["innerHTML"]
-    await user.should_not_see(marker="reveal-key", retries=1)
-    await sign_in(Role.SYSTEM_ADMIN)
-    await user.open(f"/console/gateways/{gateway.slug}")
-    user.find(marker="reveal-key").click()
-    await until(lambda: any(faskey_of(gateway) in one.props["innerHTML"] for one in user.find(marker="snippet").elements))
 
 
 def _offer(public_id: str) -> Callable[[Session], Any]:

@@ -11,12 +11,24 @@ from pages.components import words
 from pages.components.table import Choice, Day, ListState, read_state
 from pages.payment_story import _EVENTS
 from services.access.models import EntitlementState, GrantState, SessionState
+from services.network.alarm_models import CheckOutcome
+from services.network.models import Health
 from services.payments.models import EventKind, PaymentStatus, RefundState
 from services.tickets.models import TicketState
 from services.vouchers.models import VoucherState
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-KINDS: tuple[type[StrEnum], ...] = (PaymentStatus, RefundState, VoucherState, EntitlementState, GrantState, SessionState, TicketState)
+KINDS: tuple[type[StrEnum], ...] = (
+    PaymentStatus,
+    RefundState,
+    VoucherState,
+    EntitlementState,
+    GrantState,
+    SessionState,
+    TicketState,
+    Health,
+    CheckOutcome,
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)

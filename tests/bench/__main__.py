@@ -1,34 +1,55 @@
-"""`make bench`: starts the product, measures, prints a table and writes bench.json. Exit status 1 when a goal is missed."""
+"""`make bench`: starts the product, measures, prints a table and writes bench.json. Exit status 1 when a goal is missed.
+
+`python -m tests.bench NAME…` runs only the sections of those names, and writes nothing.
+"""
 
 from __future__ import annotations
 
 import sys
 import tempfile
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app.supervisor import Stack
-from tests.bench import limits, main_job
-from tests.bench.shop import Shop
+from tests.bench import gateways, limits, main_job, network
+from tests.bench.shop import Router, Shop
 from tests.bench.table import Result, report
 from tests.conftest import free_port
 
+_SECTIONS: dict[str, Callable[[Stack, Shop, list[Router]], list[Result]]] = {
+    "hot": lambda stack, shop, routers: main_job.hot_questions(stack, shop, routers[0]),
+    "limits": lambda stack, shop, routers: limits.cost_of_limits(stack, shop, routers[0]),
+    "cpu": lambda stack, shop, _: main_job.cpu_of_a_payment(stack, shop),
+    "paid": main_job.paid_to_offered,
+    "gateways": lambda stack, _, __: gateways.idle_gateways(stack),
+    "network": lambda stack, _, __: network.checks_of_the_network(stack),
+}
 
-def run() -> list[Result]:
+
+def run(names: Sequence[str]) -> list[Result]:
     with tempfile.TemporaryDirectory(prefix="inet-bench-") as directory:
         stack = Stack(Path(directory), port=free_port(), sandbox_port=free_port(), say=print)
         stack.start()
         try:
             shop = Shop(stack)
             routers = main_job.make_routers(stack, 12)
-            results = main_job.hot_questions(stack, shop, routers[0])
-            results += limits.cost_of_limits(stack, shop, routers[0])
-            results += main_job.cpu_of_a_payment(stack, shop)
-            results += main_job.paid_to_offered(stack, shop, routers)
+            results = [result for name in names for result in _section(name, stack, shop, routers)]
             shop.close()
             return results
         finally:
             stack.stop()
 
 
+def _section(name: str, stack: Stack, shop: Shop, routers: list[Router]) -> list[Result]:
+    """One section, told as soon as it is measured: a run that is stopped has not been for nothing."""
+    began = time.monotonic()
+    results = _SECTIONS[name](stack, shop, routers)
+    told = "; ".join(f"{result.name} {result.value:.3f}" for result in results)
+    print(f"{name}, in {time.monotonic() - began:.0f} s: {told}", flush=True)
+    return results
+
+
 if __name__ == "__main__":
-    sys.exit(0 if report(run(), Path("bench.json")) else 1)
+    wanted = sys.argv[1:]
+    sys.exit(0 if report(run(wanted or list(_SECTIONS)), None if wanted else Path("bench.json")) else 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -12,18 +13,27 @@ from dataclasses import dataclass
 class Load:
     """The same request over and over on `connections` connections for `seconds`."""
 
-    host: str
-    port: int
     request: bytes
-    seconds: float
+    port: int = 0
+    seconds: float = 1.0
     connections: int = 16
     expect: bytes = b"HTTP/1.1 200"
 
 
-def requests_per_second(load: Load) -> float:
-    """Measured from a process of its own. Raises RuntimeError when an answer is not the expected one."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_run, (load,))
+class Hammer:
+    """A process of its own that puts load on this machine's servers."""
+
+    def __enter__(self) -> Hammer:
+        self._pool = multiprocessing.get_context("spawn").Pool(1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.terminate()
+        self._pool.join()
+
+    def requests_per_second(self, load: Load) -> float:
+        """Raises RuntimeError when an answer is not the expected one."""
+        return self._pool.apply(_run, (load,))
 
 
 def _run(load: Load) -> float:
@@ -38,7 +48,7 @@ async def _hammer(load: Load) -> float:
 
 
 async def _connection(load: Load, counts: list[int], number: int, until: float) -> None:
-    reader, writer = await asyncio.open_connection(load.host, load.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", load.port)
     while time.perf_counter() < until:
         writer.write(load.request)
         head = await reader.readuntil(b"\r\n\r\n")
@@ -56,10 +66,22 @@ def _length(head: bytes) -> int:
     return 0
 
 
-def get(path: str) -> bytes:
-    return f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+def get(path: str, **headers: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: bench\r\n{_lines(headers)}\r\n".encode()
 
 
-def post_form(path: str, body: str) -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
-    return (head + body).encode()
+def post_form(path: str, body: str, **headers: str) -> bytes:
+    return _post(path, body, "application/x-www-form-urlencoded", headers)
+
+
+def post_json(path: str, body: str, **headers: str) -> bytes:
+    return _post(path, body, "application/json", headers)
+
+
+def _post(path: str, body: str, kind: str, headers: Mapping[str, str]) -> bytes:
+    own = {"Content-Type": kind, "Content-Length": str(len(body)), **headers}
+    return f"POST {path} HTTP/1.1\r\nHost: bench\r\n{_lines(own)}\r\n{body}".encode()
+
+
+def _lines(headers: Mapping[str, str]) -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items())

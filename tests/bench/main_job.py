@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 import statistics
@@ -17,11 +16,10 @@ import psutil
 
 from app.clock import utc_now
 from app.db import dispose, transaction
-from app.settings import get_settings
 from app.supervisor import Stack
 from services.access.gateways import add_gateway, new_identity
-from tests.bench.load import Load, get, post_form, requests_per_second
-from tests.bench.shop import Router, Shop
+from tests.bench.load import Hammer, Load, get, post_form
+from tests.bench.shop import Router, Shop, use_settings_of
 from tests.bench.table import Result
 
 LOAD_SECONDS = 4.0
@@ -30,8 +28,7 @@ OUR_PROCESSES = ("web", "worker", "scheduler")
 
 def make_routers(stack: Stack, count: int) -> list[Router]:
     """Register gateways in the running product's database, as `inet gateway add` does."""
-    os.environ.update({name: value for name, value in stack.environment.items() if name.startswith("INET_")})
-    get_settings.cache_clear()
+    use_settings_of(stack)
     routers = []
     with transaction() as session:
         for _ in range(count):
@@ -44,8 +41,7 @@ def make_routers(stack: Stack, count: int) -> list[Router]:
 
 def hot_questions(stack: Stack, shop: Shop, router: Router) -> list[Result]:
     """Idle router polls and payment-status questions beside an empty route of the same server, in the same run."""
-    address = urlsplit(stack.url)
-    host, port = address.hostname or "127.0.0.1", address.port or 80
+    port = urlsplit(stack.url).port or 80
     payment = shop.buy()
     shop.pay(payment["reference"])
     shop.wait_for(payment["payment_id"], "access_granted", "served")
@@ -58,9 +54,10 @@ def hot_questions(stack: Stack, shop: Shop, router: Router) -> list[Result]:
     }
     rates: dict[str, list[float]] = {name: [] for name in requests}
     # In turns, so that whatever else the machine does falls on all of them.
-    for _ in range(3):
-        for name, request in requests.items():
-            rates[name].append(requests_per_second(Load(host, port, request, LOAD_SECONDS / 3)))
+    with Hammer() as hammer:
+        for _ in range(3):
+            for name, request in requests.items():
+                rates[name].append(hammer.requests_per_second(Load(request, port, LOAD_SECONDS / 3)))
     best = {name: max(values) for name, values in rates.items()}
     empty = best.pop("empty route")
     ratios = [Result(f"{name} / empty route", rate / empty, "of req/s", 0.5, "higher") for name, rate in best.items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import secrets
 import time
 from dataclasses import dataclass
@@ -12,7 +13,14 @@ from urllib.parse import quote
 
 import httpx
 
+from app.settings import get_settings
 from app.supervisor import Stack
+
+
+def use_settings_of(stack: Stack) -> None:
+    """From now on this process works on the running product's own database, as an `inet` command does."""
+    os.environ.update({name: value for name, value in stack.environment.items() if name.startswith("INET_")})
+    get_settings.cache_clear()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from app.clock import utc_now
 from app.db import transaction
 from app.errors import Conflict
 from app.settings import DEMO_PASSWORD, get_settings
-from services.access.gateways import add_gateway
+from services.access.gateways import MAX_POLL_SECONDS, MIN_POLL_SECONDS, add_gateway
 from services.access.models import Gateway
 from services.accounts.customers import find_or_create_customer
 from services.accounts.models import Role, Staff
@@ -103,5 +103,6 @@ def _gateway(session: Session, router: dict[str, Any], *, now: datetime) -> None
             faskey=router["faskey"],
             level=router["level"],
             site_name=router["name"],
+            poll_seconds=min(MAX_POLL_SECONDS, max(MIN_POLL_SECONDS, round(router["poll_interval_seconds"]))),
             now=now,
         )

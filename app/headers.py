@@ -25,22 +25,16 @@ def _policy(*rules: str) -> str:
 # No form posts to Wave (its page is a link), so `form-action` needs no host of theirs.
 PORTAL_POLICY = _policy("script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'", "form-action 'self'")
 _DATA_POLICY = _policy("form-action 'none'")
-# FastAPI's page of the API's description takes its script and style from there, and starts with an inline script.
-_SWAGGER = "https://cdn.jsdelivr.net"
-_DOCUMENTATION_POLICY = _policy(
-    f"script-src 'unsafe-inline' {_SWAGGER}",
-    f"style-src 'unsafe-inline' {_SWAGGER}",
-    "img-src 'self' data: https://fastapi.tiangolo.com",
-    "connect-src 'self'",
-)
+# Swagger's page draws its icons from data addresses, and asks the API itself.
+_DOCUMENTATION_POLICY = _policy("script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'", "form-action 'none'")
 
 
-def _console_policy(nonce: str) -> str:
+def _console_policy(nonce: str, tiles: str) -> str:
     # NiceGUI needs these: Vue compiles templates in the browser (eval), Quasar and Tailwind write styles. Its scripts carry a nonce.
     return _policy(
         f"script-src 'self' 'nonce-{nonce}' 'unsafe-eval'",
         "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
+        f"img-src 'self' data: blob: {tiles}".rstrip(),
         "font-src 'self' data:",
         "connect-src 'self'",
         "form-action 'self'",
@@ -78,13 +72,13 @@ def nonce() -> str:
     return _nonce.get()
 
 
-def headers_for(path: str, *, is_html: bool, is_production: bool) -> Headers:
-    """The headers of an answer under `path`."""
+def headers_for(path: str, *, is_html: bool, is_production: bool, tiles: str = "") -> Headers:
+    """The headers of an answer under `path`. `tiles` is from where the console's map may fetch its pictures."""
     if not is_html:
         found = _DATA
     elif path.startswith(CONSOLE_PATHS):
         # The address of a page may hold an id: no other site learns it.
-        found = _with_policy(_SHOWN, _console_policy(_nonce.get()), b"same-origin")
+        found = _with_policy(_SHOWN, _console_policy(_nonce.get(), tiles), b"same-origin")
     else:
         found = _DOCUMENTED if path.startswith(_DOCUMENTATION) else _PORTAL
     return (*found, _TRANSPORT) if is_production else found

@@ -34,6 +34,7 @@ def compose(app: FastAPI, faces: Sequence[Face]) -> FastAPI:
     app.add_middleware(Edge)
     if "portal" in faces:
         from portal import api as portal_api
+        from portal import captive as portal_captive
         from portal import pages as portal_pages
         from portal import payment_status, router_calls
 
@@ -41,6 +42,7 @@ def compose(app: FastAPI, faces: Sequence[Face]) -> FastAPI:
         app.router.routes[:0] = [router_calls.route, payment_status.route]
         app.include_router(portal_api.webhook_router)
         app.include_router(portal_api.router)
+        app.include_router(portal_captive.router)
         app.include_router(portal_pages.router)
     app.include_router(operations.router)
     if "api" in faces:
@@ -54,15 +56,24 @@ def compose(app: FastAPI, faces: Sequence[Face]) -> FastAPI:
 
 def plain_app(faces: Sequence[Face]) -> FastAPI:
     """An application without the console: what a web process serves, one of many."""
+    from app.api import reference
+
     app = FastAPI(
         title="INET Portal",
-        docs_url="/api/docs",
+        docs_url=None,  # ours is in app/api/reference.py
         openapi_url="/api/openapi.json",
         redoc_url=None,
         generate_unique_id_function=openapi.operation_id,
     )
+    # Before the portal's last route, which answers whatever no other did.
+    app.include_router(reference.router)
     compose(app, faces)
     openapi.describe(app, _bare_routes(faces))
+    if "portal" in faces:
+        from portal.idle_polls import IdlePolls
+
+        build_full_stack = app.build_middleware_stack
+        app.build_middleware_stack = lambda: IdlePolls(build_full_stack())  # type: ignore[method-assign]
     return app
 
 

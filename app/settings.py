@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,7 @@ ALL_FACES: tuple[Face, ...] = ("console", "portal", "mobile", "api")
 DEMO_PASSWORD = "inet-demo-2026"  # noqa: S105 - published in the contract, refused in production
 SANDBOX_SECRETS = {"sandbox-wave-key", "sandbox-wave-webhook-secret", "sandbox-portabilling"}
 MIN_SECRET_LENGTH = 32
+_TILES = re.compile(r"https?://(?:\{s\}\.)?[A-Za-z0-9.-]+(?::\d{1,5})?/[^\s'\"<>;]*")
 
 
 class SettingsError(Exception):
@@ -52,10 +54,26 @@ class Settings(BaseSettings):
     portabilling_customer: int = 1
     portabilling_product: int = 1
 
+    openwisp_base_url: str = ""
+    openwisp_token: SecretStr = SecretStr("")
+    # `openwisp` is the real software's API, `inet` the two paths of a gateway before it (protocols/openwisp.md §1).
+    openwisp_dialect: Literal["openwisp", "inet"] = "openwisp"
+    openwisp_timeout_seconds: float = Field(default=30.0, gt=0, le=120)
+    # OpenWISP's own checks run every few minutes; asking more often than this tells nothing sooner.
+    health_poll_seconds: int = Field(default=60, ge=5, le=3600)
+
     sms_url: SecretStr | None = None
     sms_legacy_until: str = "2026-11-30"
 
     email_url: SecretStr | None = None
+
+    # Tiles for the console's map, such as https://tile.example.org/{z}/{x}/{y}.png; empty: a simple map of our own, which needs no server.
+    map_tile_url: str = ""
+    map_tile_attribution: str = Field(default="", max_length=200)
+
+    # A staff session that nobody uses ends after this long; programs that hold refresh tokens may be idle longer.
+    idle_minutes: int = Field(default=30, ge=5, le=720)
+    api_idle_minutes: int = Field(default=120, ge=15, le=720)
 
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -68,10 +86,17 @@ class Settings(BaseSettings):
     wave_create_grace_seconds: float = Field(default=10.0, ge=0, le=600)
     grant_window_seconds: float = Field(default=120.0, ge=60, le=180)
 
-    @field_validator("public_url", "wave_base_url", "portabilling_url")
+    @field_validator("public_url", "wave_base_url", "portabilling_url", "openwisp_base_url")
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @field_validator("map_tile_url")
+    @classmethod
+    def _is_tile_template(cls, value: str) -> str:
+        if value and not (_TILES.fullmatch(value) and all(part in value for part in ("{z}", "{x}", "{y}"))):
+            raise ValueError("must look like https://tile.example.org/{z}/{x}/{y}.png (a {s} may stand for a part of the host's name)")
+        return value
 
     @field_validator("roles")
     @classmethod
@@ -84,6 +109,12 @@ class Settings(BaseSettings):
     @property
     def faces(self) -> tuple[Face, ...]:
         return tuple(face for face in ALL_FACES if face in _split(self.roles))
+
+    @property
+    def map_tile_origin(self) -> str:
+        """From where browsers may fetch tiles, as a content security policy names it; empty without a tile server."""
+        parts = urlsplit(self.map_tile_url)
+        return f"{parts.scheme}://{parts.netloc.replace('{s}', '*')}" if self.map_tile_url else ""
 
     @property
     def secret_keys(self) -> tuple[str, ...]:

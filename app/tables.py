@@ -5,8 +5,11 @@ from __future__ import annotations
 from sqlmodel import SQLModel
 
 import services.access.models
+import services.access.outage_models
 import services.accounts.models
 import services.audit.models
+import services.network.alarm_models
+import services.network.incident_models
 import services.network.models
 import services.notifications.models
 import services.packages.models

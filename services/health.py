@@ -33,7 +33,11 @@ def dependencies(begin: Begin) -> list[Probe]:
 
 def integrations(outside: Outside) -> list[Probe]:
     """The state of the outside services as the circuit breakers of this process see it: asking them here would be one more load."""
-    breakers = {"wave": outside.wave.breaker, "portabilling": getattr(outside.portabilling, "breaker", None)}
+    breakers = {
+        "wave": outside.wave.breaker,
+        "portabilling": getattr(outside.portabilling, "breaker", None),
+        "openwisp": outside.openwisp.breaker if outside.openwisp else None,
+    }
     return [_of_breaker(name, breaker) for name, breaker in breakers.items() if isinstance(breaker, CircuitBreaker)]
 
 

@@ -39,7 +39,8 @@ def absorb(session: Session, payment: Payment, found: WaveSession, *, now: datet
     checkout.checkout_status, checkout.payment_status = found.checkout_status, found.payment_status
     checkout.last_error_code, checkout.asked_at = found.last_error_code, now
     checkout.expires_at = found.when_expires or checkout.expires_at
-    session.flush()
+    if is_new:
+        session.flush()
     if is_new and payment.status in (PaymentStatus.CREATED, PaymentStatus.FAILED):
         payment.move(PaymentStatus.CHECKOUT_OPEN, now=now)
         record(session, payment, EventKind.CHECKOUT_OPENED, now=now, wave_session_id=found.id)
@@ -65,7 +66,6 @@ def _take_money(session: Session, payment: Payment, checkout: Checkout, found: W
     payment.wave_transaction_id, payment.paid_at = found.transaction_id, now
     payment.move(PaymentStatus.PAID, now=now)
     payment.next_attempt_at = now
-    session.flush()
     record(session, payment, EventKind.PAID, now=now, amount_bututs=payment.amount_bututs, transaction_id=found.transaction_id)
     vouchers.voucher_for_payment(session, payment, now=now)
 

@@ -76,9 +76,8 @@ def buy(begin: Begin, order: Order, outside: Outside, *, clock: Clock) -> Opened
     """
     with begin() as session:
         payment_id = save(session, order, now=clock())
-    boundary("checkout.saved")
-    with begin() as session:
         needs_wave = session.get_one(Payment, payment_id).status is PaymentStatus.CREATED
+    boundary("checkout.saved")
     if needs_wave:
         advance(begin, payment_id, outside, clock=clock, only_wave=True)
     boundary("checkout.opened")

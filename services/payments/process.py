@@ -78,10 +78,11 @@ def _record(session: Session, step: Step, answer: object, calls: list[OutboundCa
         return None
     if asked_meanwhile:
         payment.next_attempt_at = now
-    session.flush()
     if payment.next_attempt_at is None or payment.next_attempt_at > now:
+        session.flush()
         return None
-    following = next_step(session, payment, now=now)
+    with session.no_autoflush:
+        following = next_step(session, payment, now=now)
     if only_wave and not isinstance(following, CreateAtWave | AskWave):
         payment.lease_until, payment.next_attempt_at = None, now
         ring(session, ADVANCE_JOB, step.payment_id, queue="urgent")

@@ -207,7 +207,7 @@ class Today:
 
 def today(session: Session, *, actor: Principal, now: datetime) -> Today:
     """Raises Forbidden. `taken_before_bututs` is yesterday's sum up to the same time of day."""
-    actor.require(Permission.DASHBOARD_READ)
+    actor.require(Permission.PAYMENTS_READ)
     start = now.replace(hour=0, minute=0, second=0, microsecond=0)
     per_hour = _taken_per_hour(session, start)
     by_status = session.execute(

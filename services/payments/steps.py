@@ -135,7 +135,8 @@ class IssueVoucher:
 
     def record(self, session: Session, payment: Payment, answer: PortaAccount, *, now: datetime) -> None:
         if payment.status is PaymentStatus.PAID:
-            voucher = session.get_one(Voucher, self.voucher_id, with_for_update=True)
+            with session.no_autoflush:
+                voucher = session.get_one(Voucher, self.voucher_id, with_for_update=True)
             adopt_account(voucher, answer, now=now)
             payment.move(PaymentStatus.VOUCHER_ISSUED, now=now)
             record(session, payment, EventKind.VOUCHER_ISSUED, now=now, i_account=answer.i_account)
@@ -174,7 +175,8 @@ class BlockVoucher:
             outside.portabilling.set_blocked(self.i_account, True)
 
     def record(self, session: Session, payment: Payment, answer: None, *, now: datetime) -> None:
-        voucher = session.get_one(Voucher, self.voucher_id, with_for_update=True)
+        with session.no_autoflush:
+            voucher = session.get_one(Voucher, self.voucher_id, with_for_update=True)
         if payment.status is not PaymentStatus.CHARGED:
             return
         voucher.porta_blocked_at = voucher.porta_blocked_at or now
@@ -199,9 +201,10 @@ def grant_access(session: Session, payment: Payment, voucher: Voucher, *, now: d
     except (VoucherBlocked, VoucherExpired) as refusal:
         to_attention(session, payment, f"Paid, but its voucher cannot be used: {refusal.title.lower()}.", now=now)
         return
-    entitlement = create_entitlement(session, voucher, now=now)
     payment.move(PaymentStatus.ACCESS_GRANTED, now=now)
     payment.next_attempt_at = None
+    with session.no_autoflush:
+        entitlement = create_entitlement(session, voucher, now=now)
     record(session, payment, EventKind.ACCESS_GRANTED, now=now, entitlement_id=entitlement.id)
     receipts.queue_receipt(session, payment=payment, now=now)
     if payment.gateway_id is not None and payment.client_hid is not None:
@@ -255,12 +258,14 @@ def back_off(payment: Payment, error: OutboundError, *, now: datetime) -> None:
 
 
 def _absorb_all(session: Session, payment: Payment, found: list[WaveSession], *, now: datetime) -> None:
-    for wave_session in found:
-        absorb(session, payment, wave_session, now=now)
-    if payment.status is PaymentStatus.CREATED:
-        _plan_creation(session, payment, now=now)
-    elif payment.status is PaymentStatus.CHECKOUT_OPEN:
-        _plan_asking(session, payment, now=now)
+    # The payment's row is written once at the end, not before each query in between; `absorb` flushes what those must find.
+    with session.no_autoflush:
+        for wave_session in found:
+            absorb(session, payment, wave_session, now=now)
+        if payment.status is PaymentStatus.CREATED:
+            _plan_creation(session, payment, now=now)
+        elif payment.status is PaymentStatus.CHECKOUT_OPEN:
+            _plan_asking(session, payment, now=now)
 
 
 def _plan_creation(session: Session, payment: Payment, *, now: datetime) -> None:

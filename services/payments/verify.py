@@ -55,8 +55,9 @@ def verify(begin: Begin, public_id: str, outside: Outside, *, clock: Clock) -> T
         assert payment.id is not None
         payment_id = payment.id
         ask_after = _ask_after(session, payment)
-    if ask_after is not None and ask_after <= clock():
-        advance(begin, payment_id, outside, clock=clock, only_wave=True)
+        if ask_after is None or ask_after > clock():
+            return tell(session, payment, now=clock())
+    advance(begin, payment_id, outside, clock=clock, only_wave=True)
     with begin() as session:
         return tell(session, session.get_one(Payment, payment_id), now=clock())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from app.queue import ring
 from app.settings import get_settings
@@ -36,11 +36,11 @@ def receive(session: Session, *, body: bytes, signature: str | None, authorizati
             received_at=now,
         )
         .on_conflict_do_nothing()
-        .returning(col(WebhookEvent.id))
+        .returning(WebhookEvent)
     ).scalar_one_or_none()
     if stored is None:
         return False
-    follow(session, session.get_one(WebhookEvent, stored), now=now)
+    follow(session, stored, now=now)
     return True
 
 
@@ -55,9 +55,12 @@ def follow(session: Session, event: WebhookEvent, *, now: datetime) -> None:
     if payment.paid_at is None:
         payment.next_attempt_at = now
         ring(session, ADVANCE_JOB, payment.id, queue="urgent")
-    if _is_settled(session, event):
+    with session.no_autoflush:
+        checkout = _checkout_of(session, event)
+    if checkout is not None and checkout.transaction_id is not None:
+        # Its session's money is in our ledger: this is the same news again.
         event.processed_at, event.outcome = now, "known already"
-    elif payment.paid_at is None and _is_known(session, event):
+    elif payment.paid_at is None and checkout is not None:
         event.processed_at, event.outcome = now, "rung"
     else:
         # A second success, or a session of which we were never told: Wave knows which. Pending until Wave was asked, so that a
@@ -70,16 +73,6 @@ def _checkout_of(session: Session, event: WebhookEvent) -> Checkout | None:
     if event.session_id is None:
         return None
     return session.exec(select(Checkout).where(Checkout.wave_session_id == event.session_id)).one_or_none()
-
-
-def _is_known(session: Session, event: WebhookEvent) -> bool:
-    return _checkout_of(session, event) is not None
-
-
-def _is_settled(session: Session, event: WebhookEvent) -> bool:
-    """Its session's money is in our ledger: this is the same news again."""
-    checkout = _checkout_of(session, event)
-    return checkout is not None and checkout.transaction_id is not None
 
 
 def _payment_of(session: Session, event: WebhookEvent) -> Payment | None:

@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from app.errors import NotFound
 from app.events import publish
 from app.queue import ring
-from services.access import entitlements, entry
+from services.access import entitlements, entry, slots
 from services.access.context import HotspotContext
 from services.access.models import Entitlement
 from services.accounts import customers
@@ -140,7 +140,7 @@ def _used_by_this_client(
     if own is not None and own.id == entitlement.id:
         return entitlement
     assert entitlement.id is not None
-    if entitlements.count_held_slots(session, entitlement.id) >= entitlement.device_limit:
+    if slots.count_held(session, entitlement.id) >= entitlement.device_limit:
         raise VoucherAlreadyUsed(field="code")
     return entitlement
 
@@ -185,8 +185,9 @@ def set_blocked(
 
 
 def reveal_code(session: Session, *, actor: Principal, voucher_id: int, now: datetime) -> str:
-    """The clear code, for staff who may see it; that they saw it is kept. Raises Forbidden or NotFound."""
+    """The clear code, for staff who may see it; that they saw it is kept. Raises Forbidden, FreshProofNeeded or NotFound."""
     actor.require(Permission.VOUCHERS_REVEAL)
+    actor.require_proof(now=now)
     voucher = session.get(Voucher, voucher_id)
     if voucher is None:
         raise NotFound

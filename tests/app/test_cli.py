@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
 import tempfile
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import sqlalchemy as sa
 import typer
 from typer.testing import CliRunner
 
 from app.cli import cli
 from app.cli_admin import RoleName
+from app.db import make_engine
 from app.embedded import EmbeddedPostgres, EmbeddedValkey
 from services.accounts.models import Role
 
@@ -151,6 +154,40 @@ def test_api_token_is_the_only_thing_printed(database: dict[str, str]) -> None:
     refused = inet("api-token", "create", "--name", "shop", "--scope", "everything", env=database)
     assert refused.returncode == 1
     assert "access:grant" in refused.stderr
+
+
+def audited(database: dict[str, str]) -> list[tuple[str, str, str]]:
+    """Who, did what, to what kind of record: everything in the audit."""
+    engine = make_engine(database["INET_DATABASE_URL"])
+    with engine.connect() as connection:
+        rows = connection.execute(sa.text("SELECT actor, action, target_type FROM audit_entry ORDER BY id")).all()
+    engine.dispose()
+    return [(row.actor, row.action, row.target_type) for row in rows]
+
+
+def test_what_is_done_at_the_command_line_is_audited_under_the_systems_account(database: dict[str, str]) -> None:
+    before = len(audited(database))
+    router = ["gateway", "add", "--slug", "bakau-1", "--name", "inet-bakau-1", "--level", "4", "--faskey", "b2" * 32]
+    for arguments in (
+        ["staff", "add", "--email", "isatou@example.gm", "--role", "field_technician"],
+        ["api-token", "create", "--name", "a shop", "--scope", "payments:read"],
+        router,
+        ["secrets", "rotate"],
+    ):
+        answer = inet(*arguments, env=database)
+        assert answer.returncode == 0, answer.stderr
+    listed = inet("api-token", "list", env=database).stdout
+    (number,) = [line.split()[0] for line in listed.splitlines() if "a shop" in line]
+    assert inet("api-token", "revoke", number, "--reason", "It moved away", env=database).returncode == 0
+    assert "ended" in next(line for line in inet("api-token", "list", env=database).stdout.splitlines() if "a shop" in line)
+    me = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    assert audited(database)[before:] == [
+        (me, "staff.add", "staff"),
+        (me, "token.create", "api_token"),
+        (me, "gateway.register", "gateway"),
+        (me, "secrets.rotate", "secret"),
+        (me, "token.revoke", "api_token"),
+    ]
 
 
 def test_gateway_add_prints_the_router_snippet_and_names_a_bad_key(database: dict[str, str]) -> None:

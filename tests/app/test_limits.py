@@ -122,3 +122,17 @@ async def test_a_redis_that_forgot_its_scripts_is_taught_again() -> None:
     redis.client().script_flush()
     await limits.allow(THREE, "me")
     limits.count(THREE, "you")
+
+
+def test_several_are_asked_and_noted_at_once_each_for_itself() -> None:
+    both = [(THREE, ("me",)), (THREE, ("you",))]
+    assert limits.are_spent(both) == [False, False]
+    limits.note_all(both)
+    limits.note_all([(THREE, ("me",))] * 2)
+    assert limits.are_spent(both) == [True, False]
+
+
+def test_a_redis_that_was_emptied_of_scripts_answers_all_the_same() -> None:
+    limits.note(THREE, "me")
+    redis.client().script_flush()
+    assert not limits.is_spent(THREE, "me")

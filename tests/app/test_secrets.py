@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -17,7 +18,9 @@ from app.keys import BadSeal
 from app.settings import Settings, SettingsError, get_settings
 from app.tables import metadata
 from services import secrets
-from services.access.gateways import faskey_of
+from services.access import agent
+from services.access.gateway_keys import rotate_key
+from services.access.gateways import keys_of
 from services.accounts import idempotency, second_factor
 from services.accounts.models import IdempotentAnswer, Role, Staff
 from services.accounts.staff import add_staff
@@ -80,12 +83,14 @@ def test_every_sealed_column_is_known_to_the_rotation() -> None:
 
 def fill(session: Session) -> str:
     """One row of each sealed kind, made by the code that makes them; answers a voucher code."""
-    make_gateway(session)
+    root = staff()
+    gateway = make_gateway(session)
+    rotate_key(session, actor=root, slug=gateway.slug, now=NOON)
+    agent.script_for(session, actor=replace(root, proven_at=NOON), slug=gateway.slug, now=NOON)
     payment = make_payment(session)
     queue_sms(session, dedupe_key="x", customer_id=payment.customer_id, text=CLEAR.decode(), now=NOON)
     person, _ = add_staff(session, email="one@inet.gm", role=Role.ROOT, password=None, now=NOON)
     second_factor.begin(person)
-    root = staff()
     answer = idempotency.Answer(201, b"body", {})
     idempotency.once(session, actor=root, key="a-key-0001", request=b"", now=NOON, work=lambda _: answer)
     package = make_package(session)
@@ -98,7 +103,10 @@ def assert_readable(session: Session, code: str) -> None:
     from services.access.models import Gateway
     from services.vouchers import codes
 
-    assert faskey_of(session.exec(select(Gateway)).one()) == FASKEY
+    gateway = session.exec(select(Gateway)).one()
+    assert keys_of(gateway)[0] == FASKEY
+    assert len(keys_of(gateway)) == 2
+    assert len(keys.unseal(agent.AGENT_KEY, str(gateway.agent_key_sealed))) == 64
     assert keys.unseal("sms-body", session.exec(select(SmsMessage)).one().body_sealed) == CLEAR
     assert len(keys.unseal("totp-seed", str(session.exec(select(Staff)).one().totp_sealed))) == 32
     assert keys.unseal_json(idempotency.SEALED_FOR, str(session.exec(select(IdempotentAnswer)).one().body_sealed))["headers"] == {}
@@ -121,7 +129,7 @@ def test_after_the_rotation_the_earlier_key_is_no_longer_needed(with_keys: With)
         assert {name: one.renewed for name, one in done.items()} == {one.name: 5 if "code" in one.name else 1 for one in secrets.SEALED}
         again = list(secrets.rotate(transaction, batch=2))
         assert sum(one.renewed + one.unreadable for one in again) == 0
-        assert sum(one.current for one in again) == 9
+        assert sum(one.current for one in again) == 11
     with with_keys(NEW), transaction() as session:
         assert_readable(session, code)
 
@@ -145,8 +153,8 @@ def test_a_rotation_that_was_stopped_goes_on_where_it_was(with_keys: With) -> No
         with pytest.raises(KeyboardInterrupt):
             list(secrets.rotate(dying, batch=2))
         rest = list(secrets.rotate(transaction, batch=2))
-        assert sum(one.current for one in rest) == 3
-        assert sum(one.renewed for one in rest) == 6
+        assert sum(one.current for one in rest) == 2
+        assert sum(one.renewed for one in rest) == 9
 
 
 @pytest.mark.usefixtures("database")
@@ -155,7 +163,7 @@ def test_rows_that_no_key_opens_are_counted_and_left(with_keys: With) -> None:
         fill(session)
     with with_keys(NEW):
         done = list(secrets.rotate(transaction))
-    assert sum(one.unreadable for one in done) == 9
+    assert sum(one.unreadable for one in done) == 11
     assert sum(one.renewed for one in done) == 0
 
 

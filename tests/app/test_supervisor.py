@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -112,8 +113,11 @@ def assert_gone(processes: list[psutil.Process]) -> None:
 
 
 def status_of(url: str) -> int:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return int(answer.status)
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refusal:
+        return refusal.code
 
 
 @pytest.mark.stack

@@ -14,7 +14,7 @@ from portal import payment_status, router_calls
 from services.accounts.permissions import Permission
 
 # FastAPI's own: the description of the public and token-guarded API, which holds no data.
-DOCUMENTATION = {"/api/docs", "/api/openapi.json", "/docs/oauth2-redirect", "/api/docs/oauth2-redirect"}
+DOCUMENTATION = {"/api/openapi.json"}
 RAW = {router_calls.route.path: router_calls.ACCESS, payment_status.route.path: payment_status.ACCESS}
 
 

@@ -25,6 +25,8 @@ EXAMPLES = {
     "session_id": "1",
     "slug": "no-such-router",
     "site_id": "1",
+    "access_point_id": "1",
+    "number": "1",
 }
 
 
@@ -74,7 +76,20 @@ def assert_as_the_table_says(api: Api, who: Headers, held: frozenset[Permission]
 def test_the_walk_meets_every_resource() -> None:
     assert len(ROUTES) > 20
     resources = {address.split("/")[3] for _, address, _ in ROUTES if address.startswith("/api/v1/")}
-    assert resources == {"customers", "packages", "payments", "vouchers", "sessions", "gateways", "sites", "tickets", "audit"}
+    assert resources == {
+        "customers",
+        "packages",
+        "payments",
+        "vouchers",
+        "sessions",
+        "gateways",
+        "access-points",
+        "sites",
+        "incidents",
+        "compensations",
+        "tickets",
+        "audit",
+    }
 
 
 @pytest.mark.parametrize("role", Role)

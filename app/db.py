@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import anyio.to_thread
@@ -65,7 +66,7 @@ def make_engine(url: str) -> sa.Engine:
     )
     sa.event.listen(made, "before_cursor_execute", _refuse_on_event_loop)
     sa.event.listen(made, "checkin", _note_rest)
-    sa.event.listen(made, "checkout", _ping_after_rest)
+    sa.event.listen(made, "checkout", partial(_ping_after_rest, made.dialect))
     return made
 
 
@@ -73,12 +74,12 @@ def _note_rest(_: Any, record: ConnectionPoolEntry) -> None:
     record.info["rests_since"] = time.monotonic()
 
 
-def _ping_after_rest(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+def _ping_after_rest(dialect: sa.Dialect, connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
     # SQLAlchemy's own pre-ping asks each time, which costs more than a short transaction. What was used a moment ago is trusted.
     if time.monotonic() - record.info.get("rests_since", 0.0) < _TRUSTED_SECONDS:
         return
     try:
-        engine().dialect.do_ping(connection)
+        dialect.do_ping(connection)
     except psycopg.Error:
         raise sa.exc.InvalidatePoolError from None
 

@@ -134,7 +134,8 @@ def _full_of(asked: Sequence[Asked], windows: Sequence[list[Any]]) -> list[Asked
         _open_until.clear()
     full = [one for one, window in zip(asked, windows, strict=True) if _is_full(one[0].item, window)]
     until = time.monotonic() + _OPEN_SECONDS
-    _open_until.update((one, until) for one in asked if one not in full)
+    for one in asked:
+        _open_until[one] = 0.0 if one in full else until
     return full
 
 
@@ -157,8 +158,6 @@ def note(limit: Limit, *who: str) -> None:
 
 def note_all(noted: Sequence[Asked]) -> None:
     """`note` of several in one round trip, which also tells how they stand now."""
-    for one in noted:
-        _open_until.pop(one, None)
     try:
         answers = _run_for_all([*(_counting(*one) for one in noted), *(_asking(*one) for one in noted)])
         _full_of(noted, answers[len(noted) :])

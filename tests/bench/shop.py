@@ -67,6 +67,10 @@ class Shop:
             time.sleep(0.2)
         raise TimeoutError(f"payment is {found['status']}")
 
+    def voucher_of(self, payment_id: str) -> str:
+        """The code that the payment bought, in clear."""
+        return str(self.product.get("/api/wave/verify", params={"payment_id": payment_id}).json()["voucher"]["code"])
+
     def close(self) -> None:
         self.product.close()
         self.sandbox.close()

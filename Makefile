@@ -6,7 +6,7 @@ DRILL_SEED ?= 2026
 DRILL_RUNS ?= 1000
 export DRILL_SEED DRILL_RUNS
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench drill screenshots lock venv venv-test chromium
+.PHONY: help run test check bench drill screenshots triage-model lock venv venv-test chromium
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -32,6 +32,9 @@ drill: venv-test  ## Fault drills; DRILL_SEED= and DRILL_RUNS= choose; writes dr
 
 screenshots: venv-test chromium  ## Pictures of the screens for the documentation
 	$(BIN)/python -m tests.screenshots
+
+triage-model: venv-test  ## Build the shipped triage model from our own sentences (the same bytes each time)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m services.tickets.triage.build
 
 # No index address and no path may get into a lock, whatever this machine's pip is set up with.
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \

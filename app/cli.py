@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app import cli_admin
+from app import cli_admin, cli_triage
 
 cli = typer.Typer(
     name="inet",
@@ -92,6 +92,7 @@ def sandbox(
 
 
 cli_admin.register(cli)
+cli_triage.register(cli)
 
 
 def main() -> None:

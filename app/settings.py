@@ -75,6 +75,13 @@ class Settings(BaseSettings):
     idle_minutes: int = Field(default=30, ge=5, le=720)
     api_idle_minutes: int = Field(default=120, ge=15, le=720)
 
+    # Who reads tickets beside the local model: nobody (`local`), Anthropic, or any OpenAI-compatible address (docs/triage.md).
+    ai_provider: Literal["local", "anthropic", "openai"] = "local"
+    ai_url: str = ""
+    ai_key: SecretStr = SecretStr("")
+    ai_model: str = Field(default="", max_length=200)
+    ai_timeout_seconds: float = Field(default=8.0, gt=0, le=60)
+
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -86,7 +93,7 @@ class Settings(BaseSettings):
     wave_create_grace_seconds: float = Field(default=10.0, ge=0, le=600)
     grant_window_seconds: float = Field(default=120.0, ge=60, le=180)
 
-    @field_validator("public_url", "wave_base_url", "portabilling_url", "openwisp_base_url")
+    @field_validator("public_url", "wave_base_url", "portabilling_url", "openwisp_base_url", "ai_url")
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
@@ -138,8 +145,19 @@ class Settings(BaseSettings):
             raise SettingsError("INET_SECRET_KEY_PREVIOUS must be earlier values of INET_SECRET_KEY, separated by commas")
         if self.email_url and not self.email_url.get_secret_value().startswith(("smtp://", "smtps://")):
             raise SettingsError("INET_EMAIL_URL must look like smtp://user:password@host:587/?from=inet@example.gm (or smtps://)")
+        self._check_ai()
         if self.env == "production":
             self._check_production()
+
+    def _check_ai(self) -> None:
+        if self.ai_provider == "local":
+            return
+        if not self.ai_model:
+            raise SettingsError(f"INET_AI_MODEL must name the model to ask, because INET_AI_PROVIDER is {self.ai_provider}")
+        if self.ai_url and urlsplit(self.ai_url).scheme not in ("http", "https"):
+            raise SettingsError("INET_AI_URL must look like https://host (Anthropic) or https://host/v1 (OpenAI-compatible)")
+        if not self.ai_key.get_secret_value() and not (self.ai_provider == "openai" and self.ai_url):
+            raise SettingsError("INET_AI_KEY is missing; only an OpenAI-compatible address of your own (INET_AI_URL) may need none")
 
     def _check_production(self) -> None:
         if urlsplit(self.public_url).scheme != "https":

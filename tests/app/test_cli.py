@@ -21,7 +21,7 @@ from app.embedded import EmbeddedPostgres, EmbeddedValkey
 from services.accounts.models import Role
 
 PROJECT = Path(__file__).parents[2]
-NOT_YET = {"backup", "restore", "triage"}
+NOT_YET = {"backup", "restore"}
 Result = subprocess.CompletedProcess[str]
 
 

@@ -68,10 +68,16 @@ def migrate(
 ) -> None:
     """Bring the database to this release's tables."""
     from app import migrate as migration
+    from app.clock import utc_now
+    from app.db import transaction
+    from services.tickets.sla.defaults import add_default_policies
 
     _prepare("migrate")
     if not check:
         migration.upgrade()
+        with transaction() as session:
+            # A help desk without any deadline would promise nothing: the usual ones stand until somebody changes them.
+            add_default_policies(session, now=utc_now())
         typer.echo("The database is up to date.")
         return
     differences = migration.check()

@@ -19,6 +19,8 @@ from services.accounts.models import Role, Staff
 from services.accounts.staff import add_staff
 from services.packages.models import Package
 from services.packages.service import PackageTerms, add_package
+from services.tickets.desk_models import Team, TeamMember
+from services.tickets.sla.defaults import add_default_policies
 
 _STAFF = (
     ("root@inet.demo", Role.ROOT, "Fatou Ceesay"),
@@ -26,6 +28,12 @@ _STAFF = (
     ("care@inet.demo", Role.CUSTOMER_CARE, "Awa Sarr"),
     ("tech@inet.demo", Role.FIELD_TECHNICIAN, "Modou Bah"),
     ("billing@inet.demo", Role.BILLING_OFFICER, "Isatou Touray"),
+)
+# Team, its members and what each knows; who leads hears of deadlines at risk.
+_TEAMS: tuple[tuple[str, tuple[tuple[str, list[str]], ...]], ...] = (
+    ("Care", (("care@inet.demo", ["lead", "wolof"]), ("admin@inet.demo", []))),
+    ("Billing", (("billing@inet.demo", ["lead"]),)),
+    ("Field", (("tech@inet.demo", ["lead", "radio"]),)),
 )
 _HOUR, _DAY, _GB = 3600, 86400, 1 << 30
 _PACKAGES = (
@@ -65,12 +73,14 @@ def load(sandbox_url: str | None) -> str:
     routers = _routers(sandbox_url)
     with transaction() as session:
         _staff(session, now=now)
+        add_default_policies(session, now=now)
+        _teams(session, now=now)
         _packages(session, now=now)
         for number in range(1, _CUSTOMERS + 1):
             find_or_create_customer(session, phone=f"+2208330{number:05d}", now=now - timedelta(days=30 - number))
         for router in routers:
             _gateway(session, router, now=now)
-    return f"{len(_STAFF)} staff, {len(_PACKAGES)} packages, {_CUSTOMERS} customers, {len(routers)} routers"
+    return f"{len(_STAFF)} staff, {len(_TEAMS)} teams, {len(_PACKAGES)} packages, {_CUSTOMERS} customers, {len(routers)} routers"
 
 
 def _routers(sandbox_url: str | None) -> list[dict[str, Any]]:
@@ -86,6 +96,20 @@ def _staff(session: Session, *, now: datetime) -> None:
     for email, role, name in _STAFF:
         if session.exec(select(Staff).where(Staff.email == email)).one_or_none() is None:
             add_staff(session, email=email, role=role, password=DEMO_PASSWORD, now=now, name=name)
+
+
+def _teams(session: Session, *, now: datetime) -> None:
+    for name, members in _TEAMS:
+        if session.exec(select(Team).where(Team.name == name)).one_or_none() is not None:
+            continue
+        team = Team(name=name, created_at=now)
+        session.add(team)
+        session.flush()
+        for email, skills in members:
+            person = session.exec(select(Staff).where(Staff.email == email)).one()
+            assert team.id is not None
+            assert person.id is not None
+            session.add(TeamMember(team_id=team.id, staff_id=person.id, skills=skills))
 
 
 def _packages(session: Session, *, now: datetime) -> None:

@@ -26,6 +26,7 @@ _TAGS = (
     ("incidents", "Outages, what came of them, and what staff says about them"),
     ("compensations", "Paid time that outages took, given back"),
     ("tickets", "What customers ask for help with"),
+    ("sla", "What is promised, by which hours it is counted, and why a ticket is due when it is"),
     ("audit", "Who did what"),
     ("access", "Letting a client in without a purchase"),
     ("operations", "Live, ready, and the health of each dependency"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -64,8 +65,27 @@ class Settings(BaseSettings):
 
     sms_url: SecretStr | None = None
     sms_legacy_until: str = "2026-11-30"
+    # The last part of the address that delivery reports go to; empty: one that is derived from INET_SECRET_KEY (`inet doctor` shows it).
+    sms_report_secret: SecretStr | None = None
+    # A second way for texts, as JSON (docs/notifications.md): address, fields, and what an answer must look like.
+    sms_second: SecretStr | None = None
+    # How many texts may go out in an hour, in segments; those that cannot wait are not counted out. 0: as many as there are.
+    sms_per_hour: int = Field(default=0, ge=0)
+    # When news (not receipts, not answers) let people sleep, in Banjul's time; empty: never.
+    quiet_hours: str = "22:00-07:00"
+
+    # Expo's push service, such as https://exp.host/--/api/v2/push; empty: no pushes.
+    expo_push_url: str = ""
+    expo_access_token: SecretStr | None = None
 
     email_url: SecretStr | None = None
+
+    # Who reads tickets beside the local model: nobody (`local`), Anthropic, or any OpenAI-compatible address (docs/triage.md).
+    ai_provider: Literal["local", "anthropic", "openai"] = "local"
+    ai_url: str = ""
+    ai_key: SecretStr = SecretStr("")
+    ai_model: str = Field(default="", max_length=200)
+    ai_timeout_seconds: float = Field(default=8.0, gt=0, le=60)
 
     # Tiles for the console's map, such as https://tile.example.org/{z}/{x}/{y}.png; empty: a simple map of our own, which needs no server.
     map_tile_url: str = ""
@@ -74,13 +94,6 @@ class Settings(BaseSettings):
     # A staff session that nobody uses ends after this long; programs that hold refresh tokens may be idle longer.
     idle_minutes: int = Field(default=30, ge=5, le=720)
     api_idle_minutes: int = Field(default=120, ge=15, le=720)
-
-    # Who reads tickets beside the local model: nobody (`local`), Anthropic, or any OpenAI-compatible address (docs/triage.md).
-    ai_provider: Literal["local", "anthropic", "openai"] = "local"
-    ai_url: str = ""
-    ai_key: SecretStr = SecretStr("")
-    ai_model: str = Field(default="", max_length=200)
-    ai_timeout_seconds: float = Field(default=8.0, gt=0, le=60)
 
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -93,7 +106,7 @@ class Settings(BaseSettings):
     wave_create_grace_seconds: float = Field(default=10.0, ge=0, le=600)
     grant_window_seconds: float = Field(default=120.0, ge=60, le=180)
 
-    @field_validator("public_url", "wave_base_url", "portabilling_url", "openwisp_base_url", "ai_url")
+    @field_validator("public_url", "wave_base_url", "portabilling_url", "openwisp_base_url", "ai_url", "expo_push_url")
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
@@ -103,6 +116,13 @@ class Settings(BaseSettings):
     def _is_tile_template(cls, value: str) -> str:
         if value and not (_TILES.fullmatch(value) and all(part in value for part in ("{z}", "{x}", "{y}"))):
             raise ValueError("must look like https://tile.example.org/{z}/{x}/{y}.png (a {s} may stand for a part of the host's name)")
+        return value
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _is_span(cls, value: str) -> str:
+        if value and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", value):
+            raise ValueError("must look like 22:00-07:00, or be empty")
         return value
 
     @field_validator("roles")
@@ -116,6 +136,12 @@ class Settings(BaseSettings):
     @property
     def faces(self) -> tuple[Face, ...]:
         return tuple(face for face in ALL_FACES if face in _split(self.roles))
+
+    @property
+    def night(self) -> tuple[time, time] | None:
+        """The quiet hours, None when there are none."""
+        begin, _, end = self.quiet_hours.partition("-")
+        return (time.fromisoformat(begin), time.fromisoformat(end)) if end else None
 
     @property
     def map_tile_origin(self) -> str:

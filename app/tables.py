@@ -14,7 +14,9 @@ import services.network.models
 import services.notifications.models
 import services.packages.models
 import services.payments.models
+import services.tickets.desk_models
 import services.tickets.models
+import services.tickets.sla_models
 import services.vouchers.models  # noqa: F401
 
 metadata = SQLModel.metadata

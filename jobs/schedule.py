@@ -34,5 +34,8 @@ PERIODIC = (
     # Looks at one row, and asks OpenWISP when INET_HEALTH_POLL_SECONDS have passed.
     Periodic("poll-health", "jobs.network.poll_health", 5, "default", "How access points fare", 120),
     Periodic("sweep-incidents", "jobs.network.sweep_incidents", 60, "default", "Outages that are over and of which nobody was told"),
+    # Finds what is due by its index: a tick that finds nothing costs one look.
+    Periodic("tick-sla", "jobs.sla.tick", 15, "default", "Warnings, breaches and escalations of tickets"),
+    Periodic("sweep-tickets", "jobs.tickets.sweep", 30, "default", "Tickets that came in and were not read yet"),
     Periodic("keep-history-small", "jobs.network.keep_history_small", 86400, "bulk", "Old health changes and periods", 600),
 )

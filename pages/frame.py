@@ -42,8 +42,10 @@ def draw_bare() -> ui.dark_mode:
 
 
 @contextmanager
-def draw(*, page: ConsolePage, pages: Iterable[ConsolePage], actor: Principal, on_log_out: Callable[[], Awaitable[None]]) -> Iterator[None]:
-    """Draw the frame; what is built inside the block is the page's content."""
+def draw(
+    *, page: ConsolePage, pages: Iterable[ConsolePage], actor: Principal, on_log_out: Callable[[], Awaitable[None]]
+) -> Iterator[ui.element]:
+    """Draw the frame; what is built inside the block is the page's content. Answers the place in the header for more of it."""
     dark = draw_bare()
     ui.html('<a class="skip" href="#content">Skip to the content</a>', sanitize=False)
     drawer = ui.left_drawer(fixed=True).props("width=232 breakpoint=1023 show-if-above").classes("side")
@@ -54,10 +56,11 @@ def draw(*, page: ConsolePage, pages: Iterable[ConsolePage], actor: Principal, o
         menu.tooltip("Menu")
         ui.html('<a class="brand" href="/console">INET <small>Console</small></a>', sanitize=False)
         ui.space()
+        more = ui.element("div")
         _light_switch(dark)
         _person(actor, on_log_out)
     with ui.element("div").classes("page").props("id=content tabindex=-1"):
-        yield
+        yield more
 
 
 def _navigation(here: ConsolePage, pages: Iterable[ConsolePage], actor: Principal) -> None:

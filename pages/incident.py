@@ -25,8 +25,7 @@ from services.listing import Listing
 from services.network import incident_desk
 from services.network.incident_models import Incident, IncidentState
 from services.network.incident_queries import FalseAlarmPreview, IncidentPage, Stretch, incident_page, preview_false_alarm
-from services.tickets.incidents import CHANNEL
-from services.tickets.models import Ticket
+from services.tickets.models import Channel, Ticket
 
 PATH = "/console/incidents"
 _SUMMARY = 120
@@ -210,7 +209,7 @@ def _tickets(tickets: tuple[Ticket, ...]) -> None:
                 with ui.element("a").classes("item").props(f'href="/console/tickets/{ticket.reference}"'):
                     chip(ticket.state)
                     ui.label(ticket.reference).classes("mono strong")
-                    ui.label("its own" if ticket.channel == CHANNEL else "a customer's").classes("end soft small")
+                    ui.label("its own" if ticket.channel is Channel.INCIDENT else "a customer's").classes("end soft small")
                     ui.label(" ".join(ticket.body.split())[:_SUMMARY]).classes("soft small full-width")
 
 

@@ -56,6 +56,7 @@ class ConsolePage:
 PAGES: dict[str, ConsolePage] = {}
 """Every console page by its path."""
 _ROUTES: dict[str, Callable[[], object]] = {}
+_HEADER: list[Callable[[], Awaitable[None]]] = []
 
 
 class PageGate(Gate):
@@ -95,6 +96,11 @@ def public_page(path: str, *, title: str, because: str) -> Callable[[Callable[..
     return register
 
 
+def in_header(draw_part: Callable[[], Awaitable[None]]) -> None:
+    """Have a part drawn into the header of every page, for whoever is logged in. It must refuse nothing."""
+    _HEADER.append(draw_part)
+
+
 def serve_pages() -> None:
     """Put every page that was declared so far on NiceGUI's application."""
     for serve in _ROUTES.values():
@@ -125,7 +131,10 @@ async def _open(page: ConsolePage, build: Callable[..., Awaitable[None]], values
         return RedirectResponse(OWN_PATH, status_code=303)
     ui.context.client.storage[_ACTOR] = f"{actor.kind}:{actor.id}"
     ui.timer(_LOOK_SECONDS, _look, immediate=False)
-    with frame.draw(page=page, pages=PAGES.values(), actor=actor, on_log_out=log_out):
+    with frame.draw(page=page, pages=PAGES.values(), actor=actor, on_log_out=log_out) as header:
+        with header:
+            for draw_part in _HEADER:
+                await draw_part()
         if page.permission is None or not actor.may(page.permission):
             note_refusal(Forbidden())
             not_allowed_state(actor)

@@ -1,4 +1,4 @@
-"""One problem report: what the customer wrote, what it is about, who looks after it, and what was done."""
+"""One ticket: what was said, what it is about, who looks after it, and everything that happened to it."""
 
 from __future__ import annotations
 
@@ -7,29 +7,26 @@ from functools import partial
 
 from nicegui import ui
 
-from app.clock import utc_now
 from app.db import in_transaction
-from pages.components.dialogs import dialog_card
-from pages.components.forms import form_buttons
-from pages.components.parts import Facts, action_button, notice, page_header, panel
+from pages.components.parts import Facts, action_button, chip, notice, page_header, panel
 from pages.components.states import refused_state
-from pages.components.timeline import Happening, timeline
+from pages.components.timeline import timeline
 from pages.live import refresh_on
-from pages.shell import console_page, current_staff, silent_on_refusal, toast_on_refusal
+from pages.shell import console_page, current_staff, silent_on_refusal
+from pages.ticket_actions import assign_form, go_on, move_form, note_form, take, triage_form, wait_form
+from pages.ticket_story import conversation, happenings
+from pages.ticket_thoughts import thoughts
+from pages.tickets import CATEGORY_WORDS, name_of
 from pages.tickets import PATH as LIST_PATH
-from pages.tickets import name_of
 from services.accounts.permissions import Permission, Principal
-from services.audit.models import AuditEntry
-from services.tickets import service as tickets
 from services.tickets.errors import TicketNotFound
-from services.tickets.models import Ticket
-from services.tickets.queries import Assignee, TicketRow, TicketStory, assignable_staff, ticket_story
+from services.tickets.models import TicketState
+from services.tickets.queries import TicketRow, TicketStory, ticket_story
 
 Refresh = Callable[[], Awaitable[None]]
-_NOBODY = 0
 
 
-@console_page(f"{LIST_PATH}/{{reference}}", title="Problem report", permission=Permission.TICKETS_READ)
+@console_page(f"{LIST_PATH}/{{reference}}", title="Ticket", permission=Permission.TICKETS_READ)
 async def ticket_page_(reference: str, actor: Principal) -> None:
     story = await in_transaction(ticket_story, actor=actor, reference=reference)
     place = ui.element("div").classes("stack")
@@ -56,31 +53,42 @@ async def ticket_page_(reference: str, actor: Principal) -> None:
 
 def _story(story: TicketStory, actor: Principal, refresh: Refresh) -> None:
     row = story.row
-    with page_header(f"Report {row.ticket.reference}", back=(LIST_PATH, "Problem reports"), state=row.ticket.state):
+    with page_header(f"Ticket {row.ticket.reference}", back=(LIST_PATH, "Tickets"), state=row.ticket.state):
         _actions(row, actor, refresh)
     if row.assignee and not row.assignee.is_active and row.ticket.is_open:
-        words = f"The account of {row.assignee.name} is disabled. Give the report to somebody else."
+        words = f"The account of {row.assignee.name} is disabled. Give the ticket to somebody else."
         notice("wait", words, title="Nobody looks after it").mark("orphaned")
     with ui.element("div").classes("columns wide-left"):
         with ui.element("div").classes("stack"):
-            with panel("The report"):
-                ui.label(row.ticket.body).style("white-space: pre-wrap; overflow-wrap: anywhere")
-            with panel("What was done"):
-                timeline([_beginning(row.ticket), *(_happening(entry) for entry in story.history)])
-        with panel("Facts"):
-            _facts(row, actor)
+            with panel("Conversation"):
+                conversation(story.messages)
+            with panel("History"):
+                timeline(happenings(story))
+        with ui.element("div").classes("stack"):
+            with panel("Facts"):
+                _facts(row, actor)
+            thoughts(story, actor, refresh)
 
 
 def _facts(row: TicketRow, actor: Principal) -> None:
     ticket, facts = row.ticket, Facts()
     with facts.row("Assigned to"):
         ui.label(name_of(row.assignee) if row.assignee else "nobody").classes("" if row.assignee else "faint").mark("assignee")
+    facts.add("Team", row.team_name)
+    with facts.row("Priority"):
+        chip(ticket.priority)
+    facts.add("About", CATEGORY_WORDS[ticket.category] if ticket.category else None)
     facts.add_time("Sent", ticket.created_at)
+    facts.add_time("First answer due", ticket.first_response_due_at if ticket.first_responded_at is None else None)
+    facts.add_time("Resolution due", ticket.resolution_due_at if ticket.is_open else None)
+    if ticket.sla_policy_version_id is not None:
+        facts.add_link("Deadlines", "why these", f"{LIST_PATH}/{ticket.reference}/deadline")
     facts.add("From", ticket.channel)
     phone = row.customer.masked_phone if row.customer else None
     _link(facts, actor, Permission.CUSTOMERS_READ, "Customer", phone, f"/console/customers/{ticket.customer_id}")
     _link(facts, actor, Permission.PAYMENTS_READ, "Payment", row.payment_reference, f"/console/payments/{row.payment_reference}")
-    _link(facts, actor, Permission.GATEWAYS_READ, "Place", row.gateway_name, f"/console/gateways/{row.gateway_slug}")
+    _link(facts, actor, Permission.GATEWAYS_READ, "Gateway", row.gateway_name, f"/console/gateways/{row.gateway_slug}")
+    _link(facts, actor, Permission.NETWORK_READ, "Incident", row.incident_reference, f"/console/incidents/{row.incident_reference}")
     facts.add("Device", ticket.client_mac, mono=True)
 
 
@@ -91,99 +99,21 @@ def _link(facts: Facts, actor: Principal, permission: Permission, label: str, te
         facts.add(label, text)
 
 
-def _beginning(ticket: Ticket) -> Happening:
-    return Happening(ticket.created_at, f"Reported ({ticket.channel})", "busy")
-
-
-def _happening(entry: AuditEntry) -> Happening:
-    before, after = entry.before or {}, entry.after or {}
-    by = f"by {entry.actor.partition(':')[2]}"
-    note = str(after.get("note", ""))
-    match entry.action:
-        case "ticket.assign" if after.get("assignee"):
-            return Happening(entry.at, f"Assigned to {after['assignee']}", "busy", aside=by)
-        case "ticket.assign":
-            return Happening(entry.at, f"Taken from {before.get('assignee')}", "wait", aside=by)
-        case "ticket.close":
-            return Happening(entry.at, "Closed", "good", aside=by, more=note)
-        case "ticket.reopen":
-            return Happening(entry.at, "Opened again", "wait", aside=by, more=note)
-    return Happening(entry.at, entry.action, aside=by, more=note)
-
-
 def _actions(row: TicketRow, actor: Principal, refresh: Refresh) -> None:
-    is_open = row.ticket.is_open
-    if is_open and actor.may(Permission.TICKETS_ASSIGN):
-        if row.ticket.assignee_id != actor.id:
-            action_button("Take it", partial(_take, row.ticket, refresh), icon="front_hand").mark("take")
-        action_button("Assign", partial(_assign_form, row, refresh), icon="person_add").mark("assign")
-    if actor.may(Permission.TICKETS_EDIT):
-        if is_open:
-            action_button("Close", partial(_note_form, row.ticket, refresh), icon="task_alt", main=True).mark("close-ticket")
-        else:
-            action_button("Open again", partial(_note_form, row.ticket, refresh), icon="undo").mark("reopen-ticket")
-
-
-async def _take(ticket: Ticket, refresh: Refresh) -> None:
-    # On the page itself: news of the change may redraw the button before this is done.
-    with ui.context.client.content, toast_on_refusal():
-        by = await current_staff()
-        await _give(ticket, by.id, by)
-        ui.notify("It is yours now.", type="positive")
-        await refresh()
-
-
-async def _give(ticket: Ticket, staff_id: int | None, by: Principal) -> None:
-    """What was drawn is what is changed: who was slower is told that somebody else was there first."""
-    await in_transaction(
-        tickets.assign,
-        actor=by,
-        reference=ticket.reference,
-        staff_id=staff_id,
-        expected_revision=ticket.revision,
-        now=utc_now(),
-    )
-
-
-async def _assign_form(row: TicketRow, refresh: Refresh) -> None:
-    with ui.context.client.content, toast_on_refusal():
-        people = await in_transaction(assignable_staff, actor=await current_staff())
-        _draw_assign_form(row, people, refresh)
-
-
-def _draw_assign_form(row: TicketRow, people: tuple[Assignee, ...], refresh: Refresh) -> None:
-    # Who has it now may be disabled and still is the present choice.
-    names = {_NOBODY: "Nobody", **({row.assignee.id: name_of(row.assignee)} if row.assignee else {})}
-    names |= {person.id: person.name for person in people}
-    with dialog_card(f"Who looks after {row.ticket.reference}?") as dialog:
-        choice = ui.select(names, label="Assigned to", value=row.ticket.assignee_id or _NOBODY, with_input=True)
-        choice.props("outlined hide-bottom-space").classes("w-full").mark("field-assignee")
-
-        async def act() -> None:
-            await _give(row.ticket, choice.value or None, await current_staff())
-            ui.notify("Assigned." if choice.value else "It lies with nobody now.", type="positive")
-            await refresh()
-
-        form_buttons(dialog, {"assignee_id": choice}, yes="Assign", act=act)
-    dialog.open()
-
-
-def _note_form(ticket: Ticket, refresh: Refresh) -> None:
-    change, title, label, yes = (
-        (tickets.close, f"Close {ticket.reference}?", "What was done", "Close it")
-        if ticket.is_open
-        else (tickets.reopen, f"Open {ticket.reference} again?", "Why", "Open it again")
-    )
-    with dialog_card(title) as dialog:
-        ui.label("Staff read this in the report's history. It cannot be changed later.").classes("soft")
-        note = ui.textarea(label).props(f"outlined autofocus autogrow hide-bottom-space maxlength={tickets.NOTE_LENGTH[1]}")
-        note.classes("w-full").mark("field-note")
-
-        async def act() -> None:
-            by = await current_staff()
-            await in_transaction(change, actor=by, reference=ticket.reference, note=note.value or "", now=utc_now())
-            ui.notify("Closed." if ticket.is_open else "Open again.", type="positive")
-            await refresh()
-
-        form_buttons(dialog, {"note": note}, yes=yes, act=act)
-    dialog.open()
+    ticket = row.ticket
+    if ticket.is_open and actor.may(Permission.TICKETS_ASSIGN):
+        if ticket.assignee_id != actor.id:
+            action_button("Take it", partial(take, ticket, refresh), icon="front_hand").mark("take")
+        action_button("Assign", partial(assign_form, row, refresh), icon="person_add").mark("assign")
+    if not actor.may(Permission.TICKETS_EDIT):
+        return
+    action_button("Note", partial(note_form, ticket, refresh), icon="edit_note").mark("note")
+    if ticket.is_open:
+        action_button("Priority and subject", partial(triage_form, ticket, refresh), icon="flag").mark("triage")
+        if ticket.state in (TicketState.PENDING, TicketState.ON_HOLD, TicketState.NEW):
+            action_button("Work on it", partial(go_on, ticket, refresh), icon="play_arrow").mark("go-on")
+        if ticket.state not in (TicketState.PENDING, TicketState.ON_HOLD):
+            action_button("Let it wait", partial(wait_form, ticket, refresh), icon="pause").mark("wait")
+        action_button("Close", partial(move_form, ticket, refresh), icon="task_alt", main=True).mark("close-ticket")
+    else:
+        action_button("Open again", partial(move_form, ticket, refresh), icon="undo").mark("reopen-ticket")

@@ -12,22 +12,38 @@ from pages.live import refresh_on
 from pages.shell import console_page
 from services.accounts.permissions import Permission, Principal
 from services.listing import Listing
-from services.tickets.models import TicketState
+from services.tickets.models import Category, Priority, TicketState
 from services.tickets.queries import Assignee, TicketFilter, TicketRow, list_tickets
 from services.tickets.sight import sees_all
+from services.tickets.teams import active_teams
 
 PATH = "/console/tickets"
 COLUMNS = (
     Column("reference", "Report", "link", phone="title"),
     Column("state", "State", "chip", phone="corner"),
+    Column("priority", "Priority", "chip"),
     Column("body", "What is wrong"),
     Column("phone", "Customer"),
     Column("gateway", "Place"),
+    Column("team", "Team"),
     Column("assignee", "Assigned to"),
     Column("created", "Sent", "time", sortable=True),
 )
 MINE, NOBODYS = "me", "nobody"
-_STATES = Choice("state", "State", {state.value: words.words_of(state).text for state in TicketState})
+CATEGORY_WORDS = {
+    Category.CONNECTIVITY: "No connection",
+    Category.SLOW_SPEED: "Slow",
+    Category.PAYMENT: "Payment",
+    Category.VOUCHER: "Voucher and package",
+    Category.ACCOUNT_ACCESS: "Account and log-in",
+    Category.COVERAGE_INSTALLATION: "Coverage and installation",
+    Category.DEVICE_SETUP: "Device set-up",
+    Category.COMPLAINT_STAFF: "Complaint about service",
+    Category.GENERAL_QUESTION: "General question",
+}
+_UNDONE = "undone"
+_STATES = Choice("state", "State", {_UNDONE: "Not done"} | {state.value: words.words_of(state).text for state in TicketState})
+_PRIORITIES = Choice("priority", "Priority", {level.value: words.words_of(level).text for level in Priority})
 _DESKS = Choice("assigned", "Assigned to", {MINE: "Me", NOBODYS: "Nobody"})
 _SUMMARY = 140
 
@@ -44,21 +60,26 @@ def row_cells(row: TicketRow) -> dict[str, Any]:
         "href": f"{PATH}/{ticket.reference}",
         "reference": ticket.reference,
         "state": state_cell(ticket.state),
+        "priority": state_cell(ticket.priority),
         "body": " ".join(ticket.body.split())[:_SUMMARY],
         "phone": row.customer.masked_phone if row.customer else None,
         "gateway": row.gateway_name,
+        "team": row.team_name,
         "assignee": name_of(row.assignee) if row.assignee else None,
         "created": time_cell(ticket.created_at),
     }
 
 
 async def load(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:
-    chosen, desk = state.filters.get("state"), state.filters.get("assigned")
+    chosen, desk, level, team = (state.filters.get(name) for name in ("state", "assigned", "priority", "team"))
     wanted = TicketFilter(
-        state=TicketState(chosen) if chosen else None,
+        state=TicketState(chosen) if chosen and chosen != _UNDONE else None,
+        is_undone=chosen == _UNDONE,
+        priority=Priority(level) if level else None,
         search=state.search,
         assignee_id=actor.id if desk == MINE else None,
         is_unassigned=desk == NOBODYS,
+        team_id=int(team) if team else None,
     )
     found = await in_transaction(list_tickets, actor=actor, wanted=wanted, part=state.part)
     return Listing(tuple(row_cells(row) for row in found.rows), found.total, found.is_estimate)
@@ -70,6 +91,8 @@ async def tickets_page(actor: Principal) -> None:
     lead = "What customers wrote on the portal, with the place and the purchase it is about."
     with page_header("Problem reports", lead=lead if all_of_them else "The reports that were given to you."):
         pass
+    named = await in_transaction(active_teams, actor=actor)
+    teams = Choice("team", "Team", {str(number): name for number, name in named.items()})
     table = ServerTable(
         path=PATH,
         marker="tickets",
@@ -77,7 +100,7 @@ async def tickets_page(actor: Principal) -> None:
         load=load,
         default=ListState(sort="created"),
         search="Reference or phone",
-        filters=(_STATES, _DESKS) if all_of_them else (_STATES,),
+        filters=(_STATES, _PRIORITIES, _DESKS, teams) if all_of_them else (_STATES, _PRIORITIES),
         empty=("No reports", "When a customer reports a problem on the portal, it is here at once.")
         if all_of_them
         else ("No reports for you", "When Customer Care gives you a report, it is here at once."),

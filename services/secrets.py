@@ -14,7 +14,7 @@ from typing import Any
 from sqlmodel import Session, SQLModel, col, select
 
 from app.db import Begin
-from app.keys import BadSeal, is_sealed_anew, seal, unseal
+from app.keys import BadSeal, is_sealed_anew, keyed_mac, seal, unseal
 from services.access.agent import AGENT_KEY
 from services.access.gateways import FASKEY
 from services.access.models import Gateway
@@ -22,7 +22,8 @@ from services.accounts.idempotency import SEALED_FOR as IDEMPOTENT_ANSWER
 from services.accounts.models import IdempotentAnswer, Staff
 from services.accounts.permissions import Principal
 from services.audit import service as audit
-from services.notifications.models import SmsMessage
+from services.notifications import preferences, pushes, service
+from services.notifications.models import ContactPreference, Notification, PushToken
 from services.vouchers import codes
 from services.vouchers.models import Voucher
 
@@ -47,13 +48,26 @@ def _renew_code_mac(voucher: Voucher, code: bytes) -> None:
     voucher.code_mac = codes.code_mac(code.decode())
 
 
+def _renew_address_mac(preference: ContactPreference, address: bytes) -> None:
+    preference.address_mac = keyed_mac(preferences.ADDRESS_MAC, address.decode())
+
+
+def _renew_token_mac(token: PushToken, clear: bytes) -> None:
+    token.token_mac = keyed_mac(pushes.TOKEN_MAC, clear.decode())
+
+
 # A test fails when a column named `…_sealed` is missing here, or when a purpose is not the one that its rows are sealed for.
 SEALED = (
     Sealed(Gateway, "faskey_sealed", FASKEY),
     Sealed(Gateway, "faskey_next_sealed", FASKEY),
     Sealed(Gateway, "agent_key_sealed", AGENT_KEY),
     Sealed(Voucher, "code_sealed", codes.SEALED_FOR, _renew_code_mac),
-    Sealed(SmsMessage, "body_sealed", "sms-body"),
+    Sealed(Notification, "body_sealed", service.BODY),
+    Sealed(Notification, "subject_sealed", service.SUBJECT),
+    Sealed(Notification, "address_sealed", service.ADDRESS),
+    Sealed(Notification, "headers_sealed", service.HEADERS),
+    Sealed(ContactPreference, "address_sealed", service.ADDRESS, _renew_address_mac),
+    Sealed(PushToken, "token_sealed", pushes.TOKEN, _renew_token_mac),
     Sealed(Staff, "totp_sealed", "totp-seed"),
     Sealed(IdempotentAnswer, "body_sealed", IDEMPOTENT_ANSWER),
 )

@@ -21,7 +21,7 @@ from app.supervisor import Stack
 from services.access.gateways import faskey_of
 from services.access.models import Gateway, Grant
 from services.accounts.models import Customer
-from services.notifications.models import SmsMessage
+from services.notifications.models import Notification
 from services.payments.models import Payment
 from services.vouchers import codes
 from services.vouchers.models import Voucher
@@ -131,7 +131,7 @@ def _of_the_database(session: Session) -> dict[str, str]:
     for voucher in session.exec(select(Voucher)):
         code = codes.unseal_code(voucher.code_sealed)
         found |= {f"code {voucher.id}": code, f"code {voucher.id} as shown": codes.show_code(code)}
-    for message in session.exec(select(SmsMessage)):
+    for message in session.exec(select(Notification)):
         found[f"text {message.id}"] = keys.unseal("sms-body", message.body_sealed).decode()
     for payment in session.exec(select(Payment)):
         found[f"payment id {payment.id}"] = payment.public_id

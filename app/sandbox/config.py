@@ -13,6 +13,7 @@ DEMO_WAVE_WEBHOOK_SECRET = "sandbox-wave-webhook-secret"  # noqa: S105 - publish
 DEMO_PORTABILLING_USER = "inet"
 DEMO_PORTABILLING_PASSWORD = "sandbox-portabilling"  # noqa: S105 - published demo value, refused in production
 DEMO_SMS_KEY = "sandbox"
+DEMO_EXPO_TOKEN = "sandbox-expo-token"  # noqa: S105 - published demo value
 DEMO_OPENWISP_USER = "admin"
 DEMO_OPENWISP_PASSWORD = "sandbox-openwisp"  # noqa: S105 - published demo value, refused in production
 # 40 hex digits, as OpenWISP makes them.
@@ -52,6 +53,9 @@ class SandboxConfig(BaseSettings):
     openwisp_dialect: Literal["openwisp", "inet"] = Field(default="openwisp", validation_alias="INET_OPENWISP_DIALECT")
 
     sms_key: str = DEMO_SMS_KEY
+    # Where delivery reports go; empty: nowhere.
+    sms_report_url: str = ""
+    expo_access_token: str = Field(default=DEMO_EXPO_TOKEN, validation_alias="INET_EXPO_ACCESS_TOKEN")
 
     router_count: int = Field(default=4, ge=0, le=200)
     poll_interval_seconds: float = Field(default=2.0, gt=0, le=3600)

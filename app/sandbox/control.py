@@ -21,7 +21,7 @@ class FaultOrder(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    service: Literal["wave", "portabilling", "sms", "routers", "openwisp"] | None = None
+    service: Literal["wave", "portabilling", "sms", "push", "routers", "openwisp"] | None = None
     clear: bool = False
     seed: int | None = None
 
@@ -36,7 +36,7 @@ class ClockOrder(BaseModel):
 
 def state_of(services: Sequence[Service], faults: Faults, clock: SandboxClock) -> dict[str, Any]:
     """Everything the outside world knows."""
-    state: dict[str, Any] = {"now": iso(clock.now()), "faults": faults.in_force(), "push": [], "pushes": []}
+    state: dict[str, Any] = {"now": iso(clock.now()), "faults": faults.in_force()}
     for service in services:
         state |= service.state()
     return state

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SERVICES = ("wave", "portabilling", "sms", "routers", "openwisp")
+SERVICES = ("wave", "portabilling", "sms", "push", "routers", "openwisp")
 DEFAULT_ERROR_STATUSES = [500, 502, 503]
 
 

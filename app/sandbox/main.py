@@ -20,6 +20,7 @@ from app.sandbox.faults import Faults
 from app.sandbox.openwisp.service import OpenWispService
 from app.sandbox.portabilling.service import PortaBillingService
 from app.sandbox.problems import install_problem_handlers
+from app.sandbox.push import PushService
 from app.sandbox.routers.service import RoutersService
 from app.sandbox.service import Service
 from app.sandbox.sms import SmsService
@@ -42,7 +43,8 @@ def create_app(config: SandboxConfig) -> SandboxApp:
     services: list[Service] = [
         WaveService(config, store, clock, faults),
         PortaBillingService(config, store, clock),
-        SmsService(config, store, clock),
+        SmsService(config, store, clock, faults),
+        PushService(config, store, clock),
         RoutersService(config, store, clock, faults),
         OpenWispService(config, store, clock),
     ]

@@ -6,7 +6,7 @@ import hmac
 import re
 import secrets
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,8 +14,10 @@ from starlette.types import Scope
 
 from app.sandbox.clock import SandboxClock, iso
 from app.sandbox.config import SandboxConfig
+from app.sandbox.faults import Faults
 from app.sandbox.html import page
 from app.sandbox.problems import json_response
+from app.sandbox.sms_reports import Reports, other_form
 from app.sandbox.store import Store, Table
 
 USERNAMES = ("inet", "sandbox")
@@ -58,12 +60,21 @@ class Sms:
 
 
 class SmsMode(BaseModel):
-    """Switches: the status every valid number gets, and whether the 7-digit numbers of The Gambia have already been cut off."""
+    """Switches: the status every valid number gets, whether the 7-digit numbers of The Gambia have already been cut off, and the reports.
+
+    `report` is the end that delivery reports tell of (None: none is sent); `report_early` sends it before the order is answered,
+    `report_other_form` names the number as it was before the change, `report_url` is where they go.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     status_code: int = 101
     reject_seven_digits: bool = False
+    report: Literal["Success", "Failed", "Rejected"] | None = "Success"
+    report_reason: str | None = None
+    report_early: bool = False
+    report_other_form: bool = False
+    report_url: str | None = None
 
 
 class _Bulk(BaseModel):
@@ -86,10 +97,11 @@ class SmsService:
 
     name = "sms"
 
-    def __init__(self, config: SandboxConfig, store: Store, clock: SandboxClock) -> None:
+    def __init__(self, config: SandboxConfig, store: Store, clock: SandboxClock, faults: Faults) -> None:
         self._config, self._clock = config, clock
         self._rows = Table(store, "sms", Sms, key=lambda row: row.id)
         self._mode = SmsMode()
+        self._reports = Reports(config.sms_report_url, faults)
 
     def routers(self) -> list[APIRouter]:
         router = APIRouter()
@@ -99,12 +111,12 @@ class SmsService:
             form = {name: str(value) for name, value in (await request.form()).items()}
             numbers = [number.strip() for number in form.get("to", "").split(",") if number.strip()]
             order = _Order(form.get("username", ""), form.get("from", ""), form.get("message", ""), numbers)
-            return self._take(order, request.headers.get("apiKey", ""))
+            return await self._take(order, request.headers.get("apiKey", ""))
 
         @router.post("/version1/messaging/bulk", include_in_schema=False)
         async def send_bulk(body: _Bulk, request: Request) -> Response:
             order = _Order(body.username, body.sender_id, body.message, body.phone_numbers)
-            return self._take(order, request.headers.get("apiKey", ""))
+            return await self._take(order, request.headers.get("apiKey", ""))
 
         @router.get("/sms", include_in_schema=False)
         async def received(request: Request) -> Response:
@@ -116,6 +128,7 @@ class SmsService:
         @router.post("/_control/sms/mode", tags=["sms"])
         async def mode(body: SmsMode) -> Response:
             self._mode = body
+            self._reports.url = body.report_url if body.report_url is not None else self._config.sms_report_url
             return json_response(body.model_dump())
 
         return [router]
@@ -129,34 +142,48 @@ class SmsService:
     def reset(self) -> None:
         self._rows.clear()
         self._mode = SmsMode()
+        self._reports.reset()
+        self._reports.url = self._config.sms_report_url
 
     async def start(self) -> None:
-        """Nothing runs in the background."""
+        """Reports begin with the messages that they are about."""
 
     async def stop(self) -> None:
-        """Nothing runs in the background."""
+        await self._reports.stop()
 
     def _newest_first(self) -> list[dict[str, Any]]:
         return [row.wire() for row in reversed(self._rows.all())]
 
-    def _take(self, order: _Order, api_key: str) -> Response:
+    async def _take(self, order: _Order, api_key: str) -> Response:
         if order.username not in USERNAMES or not hmac.compare_digest(api_key.encode(), self._config.sms_key.encode()):
             return Response("The supplied authentication is invalid", status_code=401, media_type="text/plain")
         if not order.message:
             return _answer("Message is empty", [])
-        recipients = [self._recipient(order, number) for number in order.numbers]
+        recipients = [await self._recipient(order, number) for number in order.numbers]
         sent = sum(1 for recipient in recipients if recipient["statusCode"] in ACCEPTED)
         cost = f"GMD {float(COST_GMD) * sent:.4f}"
         return _answer(f"Sent to {sent}/{len(recipients)} Total Cost: {cost}", recipients)
 
-    def _recipient(self, order: _Order, number: str) -> dict[str, Any]:
+    async def _recipient(self, order: _Order, number: str) -> dict[str, Any]:
         code = self._code_for(number)
         status = STATUS_NAMES.get(code, "Unknown")
         if code not in ACCEPTED:
             return {"statusCode": code, "number": number, "status": status, "cost": "0", "messageId": "None"}
         sms = Sms(f"ATXid_{secrets.token_hex(12)}", number, order.sender, order.message, self._clock.now(), status)
         self._rows.save(sms)
+        await self._report(sms)
         return {"statusCode": code, "number": number, "status": status, "cost": f"GMD {COST_GMD}", "messageId": sms.id}
+
+    async def _report(self, sms: Sms) -> None:
+        mode = self._mode
+        if mode.report is None:
+            return
+        number = other_form(sms.to) if mode.report_other_form else sms.to
+        if mode.report_early:
+            await self._reports.send_now(message_id=sms.id, number=number, status=mode.report, reason=mode.report_reason)
+        else:
+            steps = ["Submitted", "Sent", mode.report]
+            self._reports.emit(message_id=sms.id, number=number, statuses=steps, reason=mode.report_reason)
 
     def _code_for(self, number: str) -> int:
         if not _E164.fullmatch(number) or (self._mode.reject_seven_digits and _OLD_GAMBIAN.fullmatch(number)):

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from fastapi import FastAPI
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from app.sandbox.faults import CLEAN_CALL, CallVerdict, Faults
@@ -57,7 +58,10 @@ class SandboxApp(FastAPI):
         async def keep(message: Message) -> None:
             messages.append(message)
 
-        await super().__call__(scope, receive, keep)
+        try:
+            await super().__call__(scope, receive, keep)
+        except ClientDisconnect:
+            return  # whoever called died in the middle of saying what it wanted
         if verdict.dropped and verdict.lost_reply_status is None:
             await _cut(receive, send)
         elif verdict.lost_reply_status is not None:

@@ -54,6 +54,9 @@ def _sandbox_defaults(sandbox_url: str) -> dict[str, str]:
         "INET_OPENWISP_BASE_URL": sandbox_url,
         "INET_OPENWISP_TOKEN": "5afe" * 10,
         "INET_SMS_URL": sandbox_url.replace("http://", "http://inet:sandbox@") + "/version1/messaging",
+        "INET_EXPO_PUSH_URL": sandbox_url + "/--/api/v2/push",
+        # The demo shows a text when it is sent, also at night.
+        "INET_QUIET_HOURS": "",
     }
 
 

@@ -11,9 +11,9 @@ from services.access.models import EntitlementState, GrantState, SessionState
 from services.network.alarm_models import CheckOutcome
 from services.network.incident_models import IncidentState
 from services.network.models import Health
-from services.notifications.models import MessageState
+from services.notifications.models import NotificationState
 from services.payments.models import PaymentStatus, RefundState
-from services.tickets.models import TicketState
+from services.tickets.models import Priority, TicketState
 from services.vouchers.models import VoucherState
 
 Tone = Literal["good", "busy", "wait", "bad", "off"]
@@ -86,12 +86,14 @@ STATES: dict[type[StrEnum], dict[StrEnum, Words]] = {
         IncidentState.RESOLVED: Words("Over", "good", "Everything there is back. The time that was lost was given back by the rule."),
         IncidentState.FALSE_ALARM: Words("False alarm", "off", "There was no outage: it counts neither in up-time nor in compensation."),
     },
-    MessageState: {
-        MessageState.QUEUED: Words("Waiting to be sent", "busy"),
-        MessageState.SENDING: Words("Being sent", "busy"),
-        MessageState.SENT: Words("Sent", "good"),
-        MessageState.UNKNOWN: Words("Perhaps sent", "wait", "The gateway's answer was lost; it is not sent twice."),
-        MessageState.FAILED: Words("Not sent", "bad"),
+    NotificationState: {
+        NotificationState.QUEUED: Words("Waiting to be sent", "busy"),
+        NotificationState.SENDING: Words("Being sent", "busy"),
+        NotificationState.SENT: Words("Sent", "good"),
+        NotificationState.DELIVERED: Words("Delivered", "good"),
+        NotificationState.UNKNOWN: Words("Perhaps sent", "wait", "The answer was lost; it is not sent again by itself."),
+        NotificationState.FAILED: Words("Not sent", "bad"),
+        NotificationState.SUPPRESSED: Words("Unwanted", "off", "The person does not want these messages, so it was not sent."),
     },
     Health: {
         Health.ONLINE: Words("Online", "good"),
@@ -111,7 +113,17 @@ STATES: dict[type[StrEnum], dict[StrEnum, Words]] = {
     },
     TicketState: {
         TicketState.NEW: Words("New", "wait"),
+        TicketState.OPEN: Words("Open", "busy"),
+        TicketState.PENDING: Words("Waits for the customer", "off"),
+        TicketState.ON_HOLD: Words("On hold", "off"),
+        TicketState.RESOLVED: Words("Resolved", "good"),
         TicketState.CLOSED: Words("Closed", "off"),
+    },
+    Priority: {
+        Priority.LOW: Words("Low", "off"),
+        Priority.NORMAL: Words("Normal", "busy"),
+        Priority.HIGH: Words("High", "wait"),
+        Priority.URGENT: Words("Urgent", "bad"),
     },
 }
 OUTCOMES: dict[str, Words] = {

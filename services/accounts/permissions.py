@@ -35,6 +35,9 @@ class Permission(StrEnum):
     TICKETS_READ = "tickets:read"
     TICKETS_EDIT = "tickets:edit"
     TICKETS_ASSIGN = "tickets:assign"
+    NOTIFICATIONS_READ = "notifications:read"
+    NOTIFICATIONS_EDIT = "notifications:edit"
+    DESK_EDIT = "desk:edit"
     STAFF_READ = "staff:read"
     STAFF_EDIT = "staff:edit"
     TOKENS_READ = "tokens:read"
@@ -72,6 +75,9 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         P.TICKETS_READ,
         P.TICKETS_EDIT,
         P.TICKETS_ASSIGN,
+        P.NOTIFICATIONS_READ,
+        P.NOTIFICATIONS_EDIT,
+        P.DESK_EDIT,
         P.STAFF_READ,
         P.STAFF_EDIT,
         P.TOKENS_READ,
@@ -84,7 +90,8 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     },
     Role.CUSTOMER_CARE: _READ_SHOP
     | {P.PAYMENTS_RETRY, P.VOUCHERS_ISSUE, P.VOUCHERS_REVEAL, P.SESSIONS_END, P.GATEWAYS_READ, P.NETWORK_READ, P.COMPENSATION_READ}
-    | {P.SESSIONS_EXTEND, P.TICKETS_READ, P.TICKETS_EDIT, P.TICKETS_ASSIGN, P.ACCESS_READ, P.ACCESS_GRANT},
+    | {P.SESSIONS_EXTEND, P.TICKETS_READ, P.TICKETS_EDIT, P.TICKETS_ASSIGN, P.ACCESS_READ, P.ACCESS_GRANT}
+    | {P.NOTIFICATIONS_READ, P.NOTIFICATIONS_EDIT},
     # Of tickets, only those that were given to them (services/tickets/sight.py).
     Role.FIELD_TECHNICIAN: OWN_ACCOUNT
     | {P.DASHBOARD_READ, P.SESSIONS_READ, P.GATEWAYS_READ, P.NETWORK_READ, P.TICKETS_READ, P.TICKETS_EDIT, P.ACCESS_READ},
@@ -114,6 +121,8 @@ API_SCOPES = frozenset(
         P.TICKETS_READ,
         P.TICKETS_EDIT,
         P.TICKETS_ASSIGN,
+        P.NOTIFICATIONS_READ,
+        P.NOTIFICATIONS_EDIT,
         P.ACCESS_READ,
         P.ACCESS_GRANT,
     }

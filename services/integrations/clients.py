@@ -5,13 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+import structlog
+
 from app.outbound import CircuitBreaker
 from app.settings import get_settings
 from services.integrations.mail import MailClient
 from services.integrations.openwisp import OpenWispClient
 from services.integrations.portabilling import PortaBilling, RestPortaBilling, SoapPortaBilling
+from services.integrations.push import PushClient
 from services.integrations.sms import SmsClient
+from services.integrations.sms_template import TemplateGateway
 from services.integrations.wave import WaveClient
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,8 @@ class Outside:
     sms: SmsClient | None
     mail: MailClient | None
     openwisp: OpenWispClient | None
+    sms_second: TemplateGateway | None = None
+    push: PushClient | None = None
 
 
 @lru_cache(maxsize=1)
@@ -41,6 +49,8 @@ def outside() -> Outside:
         sms=SmsClient(settings.sms_url.get_secret_value()) if settings.sms_url else None,
         mail=MailClient(settings.email_url.get_secret_value()) if settings.email_url else None,
         openwisp=_openwisp(),
+        sms_second=_sms_second(),
+        push=_push(),
     )
 
 
@@ -52,8 +62,9 @@ def close() -> None:
         held.portabilling.close()
         if held.sms is not None:
             held.sms.close()
-        if held.openwisp is not None:
-            held.openwisp.close()
+        for optional in (held.openwisp, held.sms_second, held.push):
+            if optional is not None:
+                optional.close()
     outside.cache_clear()
 
 
@@ -70,6 +81,24 @@ def _portabilling() -> PortaBilling:
         cache_dir=settings.data_dir / "wsdl",
         breaker=CircuitBreaker("portabilling"),
     )
+
+
+def _sms_second() -> TemplateGateway | None:
+    shape = get_settings().sms_second
+    try:
+        return TemplateGateway.from_json(shape.get_secret_value()) if shape else None
+    except ValueError as wrong:
+        # A second way for texts is no reason to take no payments.
+        log.warning("sms_second.wrong", detail=str(wrong))
+        return None
+
+
+def _push() -> PushClient | None:
+    settings = get_settings()
+    if not settings.expo_push_url:
+        return None
+    token = settings.expo_access_token
+    return PushClient(settings.expo_push_url, access_token=token.get_secret_value() if token else None)
 
 
 def _openwisp() -> OpenWispClient | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
@@ -47,9 +47,12 @@ class MailClient:
         self._timeout = timeout_seconds
         self.breaker = breaker or CircuitBreaker(SERVICE)
 
-    def send(self, *, to: str, subject: str, text: str) -> None:
-        """Raises Refused (it will never go), Unavailable (not sent; later may work) or OutcomeUnknown."""
-        message = self._message(to, subject, text)
+    def send(self, *, to: str, subject: str, text: str, headers: Mapping[str, str] | None = None) -> str:
+        """Answers the Message-ID, which `headers` may choose, beside other fields such as Reply-To.
+
+        Raises Refused (it will never go), Unavailable (not sent; later may work) or OutcomeUnknown.
+        """
+        message = self._message(to, subject, text, headers or {})
         with observe(SERVICE, "send") as seen, self.breaker.guard("send"):
             with self._connection() as smtp:
                 try:
@@ -61,6 +64,7 @@ class MailClient:
                 except (smtplib.SMTPException, OSError) as error:
                     raise OutcomeUnknown(SERVICE, "send", type(error).__name__) from None
             seen.detail = "accepted"
+        return str(message["Message-ID"])
 
     def check(self) -> None:
         """Connect, encrypt and log in as for a mail, but send none. Raises Refused or Unavailable, whose `detail` names the trouble."""
@@ -72,14 +76,18 @@ class MailClient:
         if code >= 400:
             raise _answered(code)
 
-    def _message(self, to: str, subject: str, text: str) -> EmailMessage:
-        """Raises Refused for a recipient or a subject that would begin another header line."""
+    def _message(self, to: str, subject: str, text: str, headers: Mapping[str, str]) -> EmailMessage:
+        """Raises Refused for a recipient, a subject or a field that would begin another header line."""
         message = EmailMessage()
         try:
             message["From"], message["To"], message["Subject"] = self._sender, to, subject
+            for name, value in headers.items():
+                message[name] = value
         except ValueError:
             raise Refused(SERVICE, "send", "bad_header") from None
-        message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain=self._sender.rpartition("@")[2])
+        message["Date"] = formatdate()
+        if "Message-ID" not in message:
+            message["Message-ID"] = make_msgid(domain=self._sender.rpartition("@")[2].rstrip(">"))
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(text)
         return message

@@ -73,7 +73,7 @@ def call_false_alarm(session: Session, *, actor: Principal, reference: str, reas
     _make_whole(session, incident.id, now=now)
     incident.state, incident.resolved_at = IncidentState.FALSE_ALARM, incident.resolved_at or now
     session.flush()
-    incident_tickets.was_none(session, incident)
+    incident_tickets.was_none(session, incident, now=now)
     after = {"state": incident.state, "reason": said[:_MAX_NOTE]}
     audit.record(session, actor, "incident.false_alarm", target=("incident", reference), now=now, before=before, after=after)
     publish(session, "incidents", incident.id)

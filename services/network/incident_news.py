@@ -15,11 +15,11 @@ from services.access.outage_models import Compensation, IncidentNotice
 from services.network.incident_models import Incident, IncidentState
 from services.network.incidents import TELL_JOB
 from services.network.models import Site
-from services.notifications.outbox import queue_sms
+from services.notifications.service import Recipient
+from services.notifications.service import tell as tell_customer
 
 _BATCH = 200
-# GSM-7, one segment with the longest place name that is kept.
-_NEWS = "INET: the Wi-Fi{place} was down. {minutes} min were added to your time, so none is lost. It runs on when you are online."
+# With the longest place name that is kept, the text is still one segment.
 _MAX_PLACE = 40
 
 
@@ -80,5 +80,11 @@ def _tell(session: Session, incident: Incident, batch: list[tuple[int, int]], *,
         .on_conflict_do_nothing()
     )
     for customer_id, seconds in batch:
-        text = _NEWS.format(place=place, minutes=max(1, round(seconds / 60)))
-        queue_sms(session, dedupe_key=f"incident:{incident.id}:{customer_id}", customer_id=customer_id, text=text, now=now)
+        tell_customer(
+            session,
+            event="time_given_back",
+            to=Recipient(customer_id=customer_id),
+            values={"place": place, "minutes": max(1, round(seconds / 60))},
+            dedupe_key=f"incident:{incident.id}:{customer_id}",
+            now=now,
+        )

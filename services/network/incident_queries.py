@@ -19,9 +19,8 @@ from services.listing import Listing, Slice, count, fetch, pick
 from services.network.incident_desk import IncidentNotFound
 from services.network.incident_models import Incident, IncidentMember, IncidentState
 from services.network.models import AccessPoint, Site
-from services.notifications.models import MessageState, SmsMessage
-from services.tickets.incidents import CHANNEL
-from services.tickets.models import IS_OPEN, Ticket
+from services.notifications.models import Notification, NotificationState
+from services.tickets.models import IS_UNDONE, Channel, Ticket
 from services.tickets.sight import in_sight
 
 _MEMBERS_SHOWN, _TICKETS_SHOWN, _HISTORY_SHOWN = 500, 100, 100
@@ -74,7 +73,7 @@ class Stretch:
 class Messages:
     """What was told: texts by what became of them, and when the first and the last customer was written to."""
 
-    by_state: Mapping[MessageState, int]
+    by_state: Mapping[NotificationState, int]
     first_at: datetime | None
     last_at: datetime | None
 
@@ -164,9 +163,9 @@ def preview_false_alarm(session: Session, *, actor: Principal, reference: str, n
         .join(Entitlement, col(Entitlement.id) == OutagePause.entitlement_id)
         .where(col(OutagePause.incident_id) == incident_id, col(OutagePause.ended_at).is_(None))
     ).one()
-    is_own = col(Ticket.channel) == CHANNEL
+    is_own = col(Ticket.channel) == Channel.INCIDENT
     own, reports = session.execute(
-        sa.select(sa.func.count().filter(is_own, IS_OPEN), sa.func.count().filter(~is_own)).where(col(Ticket.incident_id) == incident_id)
+        sa.select(sa.func.count().filter(is_own, IS_UNDONE), sa.func.count().filter(~is_own)).where(col(Ticket.incident_id) == incident_id)
     ).one()
     given = session.execute(
         sa.select(
@@ -248,11 +247,11 @@ def _messages(session: Session, incident_id: int) -> Messages:
     # Each notice names its text by the key under which it was queued (incident_news), which is unique and indexed.
     key = sa.func.concat("incident:", col(IncidentNotice.incident_id), ":", col(IncidentNotice.customer_id))
     rows = session.execute(
-        pick(SmsMessage.state, sa.func.count(), sa.func.min(IncidentNotice.told_at), sa.func.max(IncidentNotice.told_at))
+        pick(Notification.state, sa.func.count(), sa.func.min(IncidentNotice.told_at), sa.func.max(IncidentNotice.told_at))
         .select_from(IncidentNotice)
-        .join(SmsMessage, col(SmsMessage.dedupe_key) == key)
+        .join(Notification, col(Notification.dedupe_key) == key)
         .where(col(IncidentNotice.incident_id) == incident_id)
-        .group_by(col(SmsMessage.state))
+        .group_by(col(Notification.state))
     ).all()
     return Messages(
         {state: number for state, number, _, _ in rows},
@@ -265,10 +264,10 @@ def _tickets(session: Session, incident_id: int, actor: Principal) -> tuple[Tick
     found = session.exec(
         select(Ticket)
         .where(Ticket.incident_id == incident_id, *in_sight(actor))
-        .order_by(col(Ticket.channel) == CHANNEL, col(Ticket.id))
+        .order_by(col(Ticket.channel) == Channel.INCIDENT, col(Ticket.id))
         .limit(_TICKETS_SHOWN)
     ).all()
-    return tuple(sorted(found, key=lambda ticket: (ticket.channel != CHANNEL, ticket.id)))
+    return tuple(sorted(found, key=lambda ticket: (ticket.channel is not Channel.INCIDENT, ticket.id)))
 
 
 def _history(session: Session, reference: str) -> tuple[AuditEntry, ...]:

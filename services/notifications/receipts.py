@@ -1,4 +1,4 @@
-"""Texts to customers about what they bought. Kept to the GSM-7 alphabet, so that one costs one segment."""
+"""Texts to customers about what they bought."""
 
 from __future__ import annotations
 
@@ -6,21 +6,30 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from services.notifications.outbox import queue_sms
+from services.notifications.service import Recipient, tell
 from services.payments.models import Payment
-
-_RECEIPT = "INET: paid D{dalasi}. Receipt code {reference}. With this phone number it finds your Wi-Fi again on any device."
-_REMINDER = "INET: your receipt code is {references}. Enter it with your phone number to find your Wi-Fi."
 
 
 def queue_receipt(session: Session, *, payment: Payment, now: datetime) -> None:
     """Tell the buyer the code by which the purchase is found again."""
-    text = _RECEIPT.format(dalasi=payment.amount_bututs // 100, reference=payment.reference)
-    queue_sms(session, dedupe_key=f"receipt:{payment.id}", customer_id=payment.customer_id, text=text, now=now)
+    tell(
+        session,
+        event="purchase_receipt",
+        to=Recipient(customer_id=payment.customer_id),
+        values={"dalasi": payment.amount_bututs // 100, "reference": payment.reference},
+        dedupe_key=f"receipt:{payment.id}",
+        now=now,
+    )
 
 
 def queue_reminder(session: Session, *, customer_id: int, references: list[str], now: datetime) -> None:
     """Send a customer their own receipt codes, at most once in a quarter of an hour."""
     quarter = int(now.timestamp()) // 900
-    text = _REMINDER.format(references=", ".join(references[:3]))
-    queue_sms(session, dedupe_key=f"reminder:{customer_id}:{quarter}", customer_id=customer_id, text=text, now=now)
+    tell(
+        session,
+        event="receipt_reminder",
+        to=Recipient(customer_id=customer_id),
+        values={"references": ", ".join(references[:3])},
+        dedupe_key=f"reminder:{customer_id}:{quarter}",
+        now=now,
+    )

@@ -8,14 +8,13 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
-from app.events import publish
 from services.access.models import Gateway
 from services.network.incident_models import Incident, IncidentMember, IncidentState
 from services.network.models import AccessPoint, Site
-from services.tickets.models import Ticket, TicketState
-from services.vouchers.codes import new_reference
+from services.tickets import changes
+from services.tickets.models import UNDONE, Category, Channel, Priority, Ticket, TicketState
+from services.tickets.opening import Opening, open_ticket
 
-CHANNEL = "incident"
 _NAMED = 5
 # A customer may notice an outage before OpenWISP does.
 _REPORTED_BEFORE = timedelta(minutes=30)
@@ -43,18 +42,17 @@ def open_for(session: Session, incidents: Sequence[Incident], *, now: datetime) 
     sites = {site.id: site.name for site in session.exec(select(Site).where(col(Site.id).in_([i.site_id for i in incidents]))).all()}
     for incident in incidents:
         assert incident.id is not None
-        ticket = Ticket(
-            reference=f"T-{new_reference(7)}",
-            channel=CHANNEL,
-            gateway_id=gateways.get(incident.id),
-            incident_id=incident.id,
+        opening = Opening(
             body=_words(names[incident.id], sites.get(incident.site_id), incident),
-            created_at=now,
+            channel=Channel.INCIDENT,
+            category=Category.CONNECTIVITY,
+            priority=Priority.HIGH,
+            gateway_id=gateways.get(incident.id),
+            site_id=incident.site_id,
+            incident_id=incident.id,
         )
-        session.add(ticket)
-    _join_reports(session, incident_of, since=min(incident.started_at for incident in incidents) - _REPORTED_BEFORE)
-    session.flush()
-    publish(session, "tickets", 0)
+        open_ticket(session, opening, who=changes.SYSTEM, now=now)
+    _join_reports(session, incident_of, since=min(incident.started_at for incident in incidents) - _REPORTED_BEFORE, now=now)
 
 
 def _words(names: list[str], site: str | None, incident: Incident) -> str:
@@ -64,20 +62,21 @@ def _words(names: list[str], site: str | None, incident: Incident) -> str:
     return f"Outage {incident.reference}: {what} down{place} since {incident.started_at:%H:%M}: {shown}."
 
 
-def _join_reports(session: Session, incident_of: dict[int, int], *, since: datetime) -> None:
+def _join_reports(session: Session, incident_of: dict[int, int], *, since: datetime, now: datetime) -> None:
     reports = session.exec(
         select(Ticket)
         .where(
             col(Ticket.gateway_id).in_(incident_of),
             col(Ticket.incident_id).is_(None),
-            Ticket.state != TicketState.CLOSED,
+            col(Ticket.state).in_(UNDONE),
             Ticket.created_at >= since,
         )
+        .order_by(col(Ticket.id))
         .with_for_update()
     ).all()
     for report in reports:
-        if report.gateway_id is not None and report.channel != CHANNEL:
-            report.incident_id = incident_of[report.gateway_id]
+        if report.gateway_id is not None and report.channel is not Channel.INCIDENT:
+            changes.set_field(session, report, "incident_id", incident_of[report.gateway_id], who=changes.SYSTEM, now=now)
 
 
 def incident_at(session: Session, gateway_id: int | None) -> int | None:
@@ -99,24 +98,24 @@ def incident_at(session: Session, gateway_id: int | None) -> int | None:
 
 def network_back(session: Session, incidents: Sequence[Incident], *, now: datetime) -> None:
     """Close the own tickets of these incidents that nobody took: the network is back without a person."""
-    _close_own(session, incidents, only_untaken=True)
+    _close_own(session, incidents, only_untaken=True, note="The network is back.", now=now)
 
 
-def was_none(session: Session, incident: Incident) -> None:
+def was_none(session: Session, incident: Incident, *, now: datetime) -> None:
     """A false alarm: its own ticket is closed, and customers' reports stand for themselves again."""
-    _close_own(session, [incident], only_untaken=False)
-    for report in session.exec(select(Ticket).where(Ticket.incident_id == incident.id, Ticket.channel != CHANNEL).with_for_update()).all():
-        report.incident_id = None
-    session.flush()
+    _close_own(session, [incident], only_untaken=False, note="It was a false alarm.", now=now)
+    joined = select(Ticket).where(Ticket.incident_id == incident.id, Ticket.channel != Channel.INCIDENT).order_by(col(Ticket.id))
+    for report in session.exec(joined.with_for_update()).all():
+        changes.set_field(session, report, "incident_id", None, who=changes.SYSTEM, why="It was a false alarm.", now=now)
 
 
-def _close_own(session: Session, incidents: Sequence[Incident], *, only_untaken: bool) -> None:
+def _close_own(session: Session, incidents: Sequence[Incident], *, only_untaken: bool, note: str, now: datetime) -> None:
     wanted = select(Ticket).where(
-        col(Ticket.incident_id).in_([incident.id for incident in incidents]), Ticket.channel == CHANNEL, Ticket.state != TicketState.CLOSED
+        col(Ticket.incident_id).in_([incident.id for incident in incidents]),
+        Ticket.channel == Channel.INCIDENT,
+        Ticket.state != TicketState.CLOSED,
     )
     if only_untaken:
         wanted = wanted.where(col(Ticket.assignee_id).is_(None))
-    for ticket in session.exec(wanted.with_for_update()).all():
-        ticket.close()
-        publish(session, "tickets", ticket.id)
-    session.flush()
+    for ticket in session.exec(wanted.order_by(col(Ticket.id)).with_for_update()).all():
+        changes.set_state(session, ticket, TicketState.CLOSED, who=changes.SYSTEM, note=note, now=now)

@@ -24,8 +24,8 @@ from services.access.gateways import keys_of
 from services.accounts import idempotency, second_factor
 from services.accounts.models import IdempotentAnswer, Role, Staff
 from services.accounts.staff import add_staff
-from services.notifications.models import SmsMessage
-from services.notifications.outbox import queue_sms
+from services.notifications import Recipient, preferences, pushes, tell
+from services.notifications.models import Medium, Notification, PushToken
 from services.payments.checkout import Order, save
 from services.vouchers.models import Voucher
 from services.vouchers.service import find_by_code, issue_voucher
@@ -88,7 +88,11 @@ def fill(session: Session) -> str:
     rotate_key(session, actor=root, slug=gateway.slug, now=NOON)
     agent.script_for(session, actor=replace(root, proven_at=NOON), slug=gateway.slug, now=NOON)
     payment = make_payment(session)
-    queue_sms(session, dedupe_key="x", customer_id=payment.customer_id, text=CLEAR.decode(), now=NOON)
+    writer = Recipient(customer_id=payment.customer_id, email="writer@example.gm")
+    words = {"reference": "T-1", "subject": "s", "text": CLEAR.decode()}
+    tell(session, event="ticket_reply", to=writer, values=words, headers={"Reply-To": "x@inet.gm"}, dedupe_key="x", now=NOON)
+    preferences.opt_out(session, address="writer@example.gm", medium=Medium.EMAIL, by="link", now=NOON)
+    pushes.register(session, token="ExponentPushToken[x]", customer_id=payment.customer_id, now=NOON)
     person, _ = add_staff(session, email="one@inet.gm", role=Role.ROOT, password=None, now=NOON)
     second_factor.begin(person)
     answer = idempotency.Answer(201, b"body", {})
@@ -107,7 +111,9 @@ def assert_readable(session: Session, code: str) -> None:
     assert keys_of(gateway)[0] == FASKEY
     assert len(keys_of(gateway)) == 2
     assert len(keys.unseal(agent.AGENT_KEY, str(gateway.agent_key_sealed))) == 64
-    assert keys.unseal("sms-body", session.exec(select(SmsMessage)).one().body_sealed) == CLEAR
+    assert CLEAR in keys.unseal("sms-body", session.exec(select(Notification)).one().body_sealed)
+    assert preferences.of_address(session, "Writer@example.gm") is not None
+    assert pushes.register(session, token="ExponentPushToken[x]", customer_id=1, now=NOON).id == session.exec(select(PushToken)).one().id
     assert len(keys.unseal("totp-seed", str(session.exec(select(Staff)).one().totp_sealed))) == 32
     assert keys.unseal_json(idempotency.SEALED_FOR, str(session.exec(select(IdempotentAnswer)).one().body_sealed))["headers"] == {}
     shown = [codes.unseal_code(voucher.code_sealed) for voucher in session.exec(select(Voucher))]
@@ -129,7 +135,7 @@ def test_after_the_rotation_the_earlier_key_is_no_longer_needed(with_keys: With)
         assert {name: one.renewed for name, one in done.items()} == {one.name: 5 if "code" in one.name else 1 for one in secrets.SEALED}
         again = list(secrets.rotate(transaction, batch=2))
         assert sum(one.renewed + one.unreadable for one in again) == 0
-        assert sum(one.current for one in again) == 11
+        assert sum(one.current for one in again) == 16
     with with_keys(NEW), transaction() as session:
         assert_readable(session, code)
 
@@ -154,7 +160,7 @@ def test_a_rotation_that_was_stopped_goes_on_where_it_was(with_keys: With) -> No
             list(secrets.rotate(dying, batch=2))
         rest = list(secrets.rotate(transaction, batch=2))
         assert sum(one.current for one in rest) == 2
-        assert sum(one.renewed for one in rest) == 9
+        assert sum(one.renewed for one in rest) == 14
 
 
 @pytest.mark.usefixtures("database")
@@ -163,7 +169,7 @@ def test_rows_that_no_key_opens_are_counted_and_left(with_keys: With) -> None:
         fill(session)
     with with_keys(NEW):
         done = list(secrets.rotate(transaction))
-    assert sum(one.unreadable for one in done) == 11
+    assert sum(one.unreadable for one in done) == 16
     assert sum(one.renewed for one in done) == 0
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app.supervisor import Stack
-from tests.bench import gateways, limits, main_job, network, triage
+from tests.bench import gateways, limits, main_job, network, sla, triage
 from tests.bench.shop import Router, Shop
 from tests.bench.table import Result, report
 from tests.conftest import free_port
@@ -24,6 +24,7 @@ _SECTIONS: dict[str, Callable[[Stack, Shop, list[Router]], list[Result]]] = {
     "paid": main_job.paid_to_offered,
     "gateways": lambda stack, _, __: gateways.idle_gateways(stack),
     "network": lambda stack, _, __: network.checks_of_the_network(stack),
+    "sla": lambda stack, _, __: sla.tick_among_many(stack),
     "triage": lambda *_: triage.triage_of_real_tickets(),
 }
 

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.drill import report
+from tests.drill import notifications, report
 from tests.drill.drill import Drill, Order
 from tests.drill.troubles import LOST_ONLY, SECTIONS, SHORT
 
@@ -46,7 +46,13 @@ def main() -> int:
     report.write(outcome, target)
     print("\n".join(report.lines_of(outcome)), flush=True)
     say("all ledgers agree" if outcome.is_good else "the ledgers disagree")
-    return 0 if outcome.is_good else 1
+    messages_are_good = True
+    if not chosen and order.plant is None:
+        found = notifications.run_alone(seed=seed, messages=int(os.environ.get("DRILL_MESSAGES") or 300))
+        report.add(found.row(), target)
+        print("\n".join(notifications.lines_of(found)), flush=True)
+        messages_are_good = found.is_good
+    return 0 if outcome.is_good and messages_are_good else 1
 
 
 if __name__ == "__main__":

@@ -189,5 +189,5 @@ class Drill:
             outcome.lost_answers[f"{row['service']} {row['operation']}"] = row["n"]
         second = world.rows("SELECT count(*) AS n FROM payment_event WHERE kind = 'second_success'")[0]["n"]
         outcome.statuses["(second successes refunded)"] = second
-        unknown_texts = world.rows("SELECT count(*) AS n FROM sms_message WHERE state = 'unknown'")[0]["n"]
+        unknown_texts = world.rows("SELECT count(*) AS n FROM notification WHERE medium = 'sms' AND state = 'unknown'")[0]["n"]
         outcome.lost_answers["sms send"] = unknown_texts

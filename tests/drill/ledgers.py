@@ -36,7 +36,7 @@ _LATE_WORK = {
     "payment": "SELECT reference AS what, status AS state FROM payment WHERE next_attempt_at < :late",
     "voucher": "SELECT porta_account_id AS what, state FROM voucher WHERE porta_next_attempt_at < :late",
     "refund": "SELECT payment_id::text AS what, state FROM refund WHERE next_attempt_at < :late",
-    "text": "SELECT dedupe_key AS what, state FROM sms_message WHERE next_attempt_at < :late",
+    "text": "SELECT dedupe_key AS what, state FROM notification WHERE next_attempt_at < :late",
     "grant": "SELECT id::text AS what, state FROM access_grant WHERE state IN ('queued', 'offered') AND give_up_at < :late",
     "webhook": "SELECT provider_event_id AS what, type AS state FROM webhook_event WHERE processed_at IS NULL AND received_at < :late",
 }
@@ -48,7 +48,7 @@ SELECT (SELECT count(*) FROM payment WHERE status IN ('created', 'paid', 'vouche
     + (SELECT count(*) FROM voucher WHERE porta_next_attempt_at IS NOT NULL)
     + (SELECT count(*) FROM refund WHERE state = 'requested')
     + (SELECT count(*) FROM webhook_event WHERE processed_at IS NULL)
-    + (SELECT count(*) FROM sms_message WHERE state IN ('queued', 'sending') AND next_attempt_at < now())
+    + (SELECT count(*) FROM notification WHERE state IN ('queued', 'sending') AND next_attempt_at < now())
     + (SELECT count(*) FROM access_grant WHERE state = 'queued') AS count
 """
 

@@ -29,6 +29,11 @@ def write(outcome: Outcome, path: Path) -> None:
     path.write_text(json.dumps(rows_of(outcome), indent=2) + "\n", encoding="utf-8")
 
 
+def add(row: dict[str, object], path: Path) -> None:
+    """Of a drill beside the payments'."""
+    path.write_text(json.dumps([*json.loads(path.read_text(encoding="utf-8")), row], indent=2) + "\n", encoding="utf-8")
+
+
 def lines_of(outcome: Outcome) -> list[str]:
     """The tables for people."""
     return [*_kill_lines(outcome), *_world_lines(outcome), *_finding_lines(outcome), *_count_lines(outcome)]

@@ -32,7 +32,10 @@ from services.payments.models import (
     Refund,
     RefundState,
 )
-from services.tickets.models import Ticket, TicketState
+from services.tickets import changes
+from services.tickets.changes import By
+from services.tickets.models import Channel, Ticket
+from services.tickets.opening import Opening, open_ticket
 from services.vouchers import codes
 from services.vouchers.models import Voucher, VoucherState
 
@@ -351,20 +354,17 @@ def a_ticket(
     body: str = "No page comes up",
     at: datetime,
 ) -> Ticket:
-    ticket = Ticket(
-        reference=f"T-{codes.new_reference(7)}",
-        channel="portal",
+    opening = Opening(
+        body=body,
+        channel=Channel.PORTAL,
         customer_id=customer.id if customer else None,
         payment_id=payment.id if payment else None,
         gateway_id=gateway.id if gateway else None,
         client_mac="02:00:00:bb:00:50",
-        body=body,
-        state=TicketState.NEW,
-        assignee_id=assignee.id if assignee else None,
-        created_at=at,
     )
-    session.add(ticket)
-    session.flush()
+    ticket = open_ticket(session, opening, who=By("customer"), now=at)
+    if assignee is not None:
+        changes.set_field(session, ticket, "assignee_id", assignee.id, who=changes.SYSTEM, now=at)
     return ticket
 
 

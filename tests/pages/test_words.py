@@ -13,6 +13,7 @@ from pages.payment_story import _EVENTS
 from services.access.models import EntitlementState, GrantState, SessionState
 from services.network.alarm_models import CheckOutcome
 from services.network.models import Health
+from services.notifications.models import NotificationState
 from services.payments.models import EventKind, PaymentStatus, RefundState
 from services.tickets.models import TicketState
 from services.vouchers.models import VoucherState
@@ -28,6 +29,7 @@ KINDS: tuple[type[StrEnum], ...] = (
     TicketState,
     Health,
     CheckOutcome,
+    NotificationState,
 )
 
 

@@ -21,7 +21,7 @@ from services.accounts.permissions import Permission, Principal
 from services.network import incident_desk
 from services.network.incident_models import IncidentState
 from services.network.incident_queries import IncidentFilter, IncidentPage, IncidentRow, incident_page, incident_row, list_incidents
-from services.notifications.models import MessageState
+from services.notifications.models import NotificationState
 
 router = APIRouter(prefix="/incidents", tags=["incidents"])
 compensations = APIRouter(prefix="/compensations", tags=["compensations"])
@@ -65,7 +65,7 @@ class IncidentDetail(IncidentSummary):
     stretches: list[DownStretch]
     stretch_count: int
     clocks_standing: int = Field(description="How many purchases' clocks stand now")
-    messages: dict[MessageState, int] = Field(description="Texts to customers by what became of them", examples=[{"sent": 12}])
+    messages: dict[NotificationState, int] = Field(description="Texts to customers by what became of them", examples=[{"sent": 12}])
     tickets: list[str] | None = Field(description="References of tickets about it that the reader may know of; null without `tickets:read`")
 
 

@@ -4,10 +4,38 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.api.v1 import access_points, audit, customers, gateways, incidents, packages, payments, sessions, sites, tickets, vouchers
+from app.api.v1 import (
+    access_points,
+    audit,
+    customers,
+    gateways,
+    incidents,
+    notifications,
+    packages,
+    payments,
+    sessions,
+    sites,
+    sla,
+    tickets,
+    vouchers,
+)
 from app.documented import refusals
 
 router = APIRouter(prefix="/api/v1", responses=refusals(401, 403, 422, 429, 503))
-for resource in (customers, packages, payments, vouchers, sessions, gateways, access_points, sites, incidents, tickets, audit):
+for resource in (
+    customers,
+    packages,
+    payments,
+    vouchers,
+    sessions,
+    gateways,
+    access_points,
+    sites,
+    incidents,
+    tickets,
+    sla,
+    notifications,
+    audit,
+):
     router.include_router(resource.router)
 router.include_router(incidents.compensations)

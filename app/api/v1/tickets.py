@@ -19,7 +19,7 @@ from app.clock import utc_now
 from app.db import transaction
 from services.accounts.permissions import Permission, Principal
 from services.tickets import service as tickets
-from services.tickets.models import Ticket, TicketState
+from services.tickets.models import Category, Channel, Priority, Ticket, TicketState
 from services.tickets.queries import TicketFilter, TicketRow, list_tickets, row_of, ticket_page
 
 router = APIRouter(prefix="/tickets", tags=["tickets"])
@@ -43,14 +43,21 @@ class TicketDetail(BaseModel):
 
     reference: str = Field(examples=["T-7KMNPRS"])
     state: TicketState
-    channel: str = Field(examples=["portal"])
+    priority: Priority
+    category: Category | None = Field(description="What it is about; null until somebody or the machine is sure")
+    channel: Channel
+    subject: str = Field(examples=["No internet at the market"])
     body: str = Field(examples=["The Wi-Fi is slow near the gate since this morning."])
     customer: Person | None
     gateway: str | None = Field(description="The slug of the gateway it was written at", examples=["5f0c2a9be1d34770"])
     gateway_name: str | None = Field(examples=["Serekunda Market north"])
     payment_reference: str | None = Field(examples=["7KMNPRST"])
     assignee: TicketAssignee | None = Field(description="Null while it lies with nobody")
+    incident: str | None = Field(description="The outage that it is about", examples=["I-7KMNPR"])
     created_at: datetime
+    first_response_due_at: datetime | None
+    resolution_due_at: datetime | None
+    resolved_at: datetime | None
 
 
 class TicketChange(Wanted):
@@ -76,14 +83,21 @@ def _detail(row: TicketRow, actor: Principal) -> TicketDetail:
     return TicketDetail(
         reference=row.ticket.reference,
         state=row.ticket.state,
+        priority=row.ticket.priority,
+        category=row.ticket.category,
         channel=row.ticket.channel,
+        subject=row.ticket.subject,
         body=row.ticket.body,
         customer=person(row.customer, actor) if row.customer else None,
         gateway=row.gateway_slug,
         gateway_name=row.gateway_name,
         payment_reference=row.payment_reference,
         assignee=TicketAssignee.model_validate(row.assignee) if row.assignee else None,
+        incident=row.incident_reference,
         created_at=row.ticket.created_at,
+        first_response_due_at=row.ticket.first_response_due_at,
+        resolution_due_at=row.ticket.resolution_due_at,
+        resolved_at=row.ticket.resolved_at,
     )
 
 
@@ -92,13 +106,16 @@ def list_all(
     actor: Reader,
     paging: WantedPage,
     state: TicketState | None = None,
+    priority: Priority | None = None,
     customer_id: IdFilter = None,
     assignee_id: IdFilter = None,
     unassigned: Annotated[bool, Query(description="Only those that lie with nobody")] = False,
     search: Annotated[Search, Query(description="A ticket's reference, or a phone number in either form")] = "",
 ) -> Page[TicketDetail]:
     """Newest first."""
-    wanted = TicketFilter(state, search, customer_id, assignee_id, unassigned)
+    wanted = TicketFilter(
+        state=state, priority=priority, search=search, customer_id=customer_id, assignee_id=assignee_id, is_unassigned=unassigned
+    )
     with transaction() as session:
         found = list_tickets(session, actor=actor, wanted=wanted, part=paging.part())
     return paging.page(found.rows, lambda row: _detail(row, actor), lambda row: (row.ticket.created_at, row.ticket.id or 0))

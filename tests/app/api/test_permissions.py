@@ -27,6 +27,8 @@ EXAMPLES = {
     "site_id": "1",
     "access_point_id": "1",
     "number": "1",
+    "policy_id": "1",
+    "notification_id": "1",
 }
 
 
@@ -88,6 +90,8 @@ def test_the_walk_meets_every_resource() -> None:
         "incidents",
         "compensations",
         "tickets",
+        "sla",
+        "notifications",
         "audit",
     }
 

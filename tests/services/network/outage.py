@@ -14,7 +14,7 @@ from services.network.alarm_models import AlarmKind, CheckKind, CheckOutcome, Ne
 from services.network.alarms import end_alarm, raise_alarm
 from services.network.incident_models import Incident
 from services.network.models import AccessPoint, Health, Site
-from services.notifications.models import SmsMessage
+from services.notifications.models import Notification
 from tests.factories import make_gateway
 from tests.services.access.online import online
 from tests.services.network.places import make_access_point, make_site, turn
@@ -64,7 +64,7 @@ def _tell(session: Session, incident: Incident, *, now: datetime) -> None:
     assert incident.id is not None
     incident_news.tell(begin, incident.id, clock=lambda: now)
     # Nothing is sent from here: the texts are as they are while the gateway works on them.
-    for message in session.exec(select(SmsMessage)).all():
+    for message in session.exec(select(Notification)).all():
         message.next_attempt_at = None
     session.flush()
 

@@ -22,8 +22,10 @@ from services.network.incident_models import IncidentState
 from services.network.incident_queries import IncidentFilter, incident_page, list_incidents, preview_false_alarm
 from services.network.uptime_ranking import Ranking, ranking
 from services.network.uptime_report import By, Range
-from services.notifications.models import MessageState
-from services.tickets.models import Ticket
+from services.notifications.models import NotificationState
+from services.tickets import changes
+from services.tickets.models import Channel, Ticket
+from services.tickets.opening import Opening, open_ticket
 from tests.conftest import NOON
 from tests.factories import make_gateway, staff
 from tests.services.network.outage import LOST, MINUTE, Outages, some_alarms, two_outages
@@ -72,7 +74,7 @@ def test_a_page_tells_everything_that_came_of_it(session: Session, outages: Outa
     assert shown.given is not None
     assert (shown.given.count, shown.given.seconds, shown.standing) == (2, 2 * GIVEN, 0)
     assert [(stretch.started_at, stretch.ended_at) for stretch in shown.stretches] == [(NOON - 90 * MINUTE, NOON - 45 * MINUTE)] * 2
-    assert (dict(shown.messages.by_state), shown.messages.first_at) == ({MessageState.QUEUED: 2}, NOON - 43 * MINUTE)
+    assert (dict(shown.messages.by_state), shown.messages.first_at) == ({NotificationState.QUEUED: 2}, NOON - 43 * MINUTE)
     assert [ticket.incident_id for ticket in shown.tickets or ()] == [outages.over.id]
     assert incident_page(session, actor=ADMIN, reference=outages.open.reference).standing == 1
 
@@ -95,11 +97,8 @@ def test_an_unknown_incident_is_not_found(session: Session) -> None:
 
 def test_the_preview_of_a_false_alarm_says_what_it_then_does(session: Session, outages: Outages) -> None:
     gateway = make_gateway(session)
-    report = Ticket(
-        reference="T-REPORT1", channel="portal", gateway_id=gateway.id, body="No Wi-Fi", incident_id=outages.open.id, created_at=NOON
-    )
-    session.add(report)
-    session.flush()
+    opening = Opening(body="No Wi-Fi", channel=Channel.PORTAL, gateway_id=gateway.id, incident_id=outages.open.id)
+    report = open_ticket(session, opening, who=changes.By("customer"), now=NOON)
     preview = preview_false_alarm(session, actor=ADMIN, reference=outages.open.reference, now=NOON)
     assert (preview.clocks, preview.used_up, preview.down_seconds, preview.own_tickets, preview.reports) == (1, 0, 20 * 60, 1, 1)
     assert (preview.given.count, preview.told) == (0, 0)

@@ -17,9 +17,11 @@ from services.accounts.models import Role
 from services.network import incident_desk, incident_news, incidents
 from services.network.incident_models import Incident, IncidentMember, IncidentState
 from services.network.models import AccessPoint, Health, HealthPeriod, Site
-from services.notifications.models import SmsMessage
+from services.notifications.models import Notification
+from services.tickets.changes import By
 from services.tickets.incidents import incident_at as incident_for_report
-from services.tickets.models import Ticket, TicketState
+from services.tickets.models import Channel, Ticket, TicketState
+from services.tickets.opening import Opening, open_ticket
 from tests.conftest import NOON
 from tests.factories import make_gateway, staff
 from tests.services.access.online import online
@@ -41,6 +43,11 @@ def come_back(session: Session, *points: AccessPoint, seen: datetime, confirmed:
     incidents.react(session, [turn(session, point, Health.ONLINE, seen) for point in points], now=confirmed)
 
 
+def a_report(session: Session, gateway: Gateway, moment: datetime) -> Ticket:
+    opening = Opening(body="No internet", channel=Channel.PORTAL, gateway_id=gateway.id)
+    return open_ticket(session, opening, who=By("customer"), now=moment)
+
+
 def the_incident(session: Session) -> Incident:
     return session.exec(select(Incident)).one()
 
@@ -55,7 +62,7 @@ def tell(session: Session) -> int:
 
 
 def messages(session: Session) -> list[str]:
-    rows = session.exec(select(SmsMessage).where(col(SmsMessage.dedupe_key).like("incident:%")).order_by(col(SmsMessage.id))).all()
+    rows = session.exec(select(Notification).where(col(Notification.dedupe_key).like("incident:%")).order_by(col(Notification.id))).all()
     return [unseal("sms-body", row.body_sealed).decode() for row in rows]
 
 
@@ -223,9 +230,8 @@ class TestTickets:
     def test_what_customers_wrote_about_it_joins_it(self, session: Session, site: Site) -> None:
         gateway = make_gateway(session)
         gateway.site_id = site.id
-        report = Ticket(reference="T-REPORT", channel="portal", gateway_id=gateway.id, body="No internet", created_at=at(8))
-        old = Ticket(reference="T-OLD", channel="portal", gateway_id=gateway.id, body="Slow", created_at=at(-300))
-        session.add_all([report, old])
+        report = a_report(session, gateway, at(8))
+        old = a_report(session, gateway, at(-300))
         go_down(session, make_access_point(session, site=site, gateway=gateway), seen=at(10), confirmed=at(11))
         assert report.incident_id == the_incident(session).id
         assert old.incident_id is None
@@ -233,8 +239,7 @@ class TestTickets:
 
     def test_a_false_alarm_closes_its_ticket_and_lets_reports_stand_alone(self, session: Session, site: Site) -> None:
         gateway = make_gateway(session)
-        report = Ticket(reference="T-REPORT", channel="portal", gateway_id=gateway.id, body="No internet", created_at=at(8))
-        session.add(report)
+        report = a_report(session, gateway, at(8))
         go_down(session, make_access_point(session, site=site, gateway=gateway), seen=at(10), confirmed=at(11))
         incident_desk.call_false_alarm(session, actor=ADMIN, reference=the_incident(session).reference, reason="Works here", now=at(20))
         own = session.exec(select(Ticket).where(Ticket.channel == "incident")).one()

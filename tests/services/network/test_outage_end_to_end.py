@@ -26,7 +26,7 @@ from services.network.incident_queries import incident_page
 from services.network.models import AccessPoint, Health, Site
 from services.network.uptime import uptime_by_access_point
 from services.notifications import outbox
-from services.notifications.models import MessageState, SmsMessage
+from services.notifications.models import Notification, NotificationState
 from services.tickets.models import Ticket, TicketState
 from services.vouchers.models import Voucher
 from tests.conftest import NOON, Sandbox
@@ -66,8 +66,8 @@ class Drive:
         for incident in self.session.exec(select(Incident)).all():
             assert incident.id is not None
             incident_news.tell(transaction, incident.id, clock=self.clock)
-        for message_id in self.session.exec(select(SmsMessage.id).where(SmsMessage.state == MessageState.QUEUED)).all():
-            outbox.send_sms(transaction, message_id or 0, outside(), clock=self.clock)
+        for message_id in self.session.exec(select(Notification.id).where(Notification.state == NotificationState.QUEUED)).all():
+            outbox.send(transaction, message_id or 0, outside(), clock=self.clock)
         self.session.expire_all()
 
     def takes_down(self, location: str) -> None:
@@ -162,7 +162,7 @@ def test_an_outage_becomes_an_incident_a_ticket_time_given_back_and_one_message_
     assert len({text["to"] for text in texts}) == len(texts) == 2
     minutes = f"{lost // MINUTE} min were added to your time"
     assert all(minutes in text["message"] and place.site.name in text["message"] for text in texts)
-    assert incident_page(drive.session, actor=ADMIN, reference=incident.reference).messages.by_state == {MessageState.SENT: 2}
+    assert incident_page(drive.session, actor=ADMIN, reference=incident.reference).messages.by_state == {NotificationState.SENT: 2}
 
 
 def test_what_runs_twice_tells_and_gives_once(drive: Drive, place: Place) -> None:
@@ -239,7 +239,7 @@ def test_every_site_of_a_country_down_at_once(session: Session, sandbox: Sandbox
     assert Counter(row.customer_id for row in given) == Counter({row.customer_id: 1 for row in given})
     assert len(given) == CUSTOMERS
     assert {row.seconds for row in given} == {10 * POLL_SECONDS}
-    told = session.exec(select(SmsMessage.customer_id)).all()
+    told = session.exec(select(Notification.customer_id)).all()
     assert len(told) == len(set(told)) == CUSTOMERS
 
 

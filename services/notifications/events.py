@@ -1,0 +1,61 @@
+"""Everything that people are told of: how urgent it is, on which media, and what its words may name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from services.notifications.models import Medium, Urgency
+
+Audience = Literal["customer", "staff"]
+_EVERYWHERE = (Medium.PUSH, Medium.SMS, Medium.EMAIL)
+
+
+@dataclass(frozen=True)
+class Event:
+    """`sample` names each placeholder that a template may use, with a value for previews."""
+
+    name: str
+    title: str
+    audience: Audience
+    media: tuple[Medium, ...]
+    urgency: Urgency = Urgency.NORMAL
+    # The answer to what the person wrote or asked for is mailed to them also after they wanted no more mails.
+    is_answer: bool = False
+    sample: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+_TICKET = {"reference": "T-4KM7PX", "subject": "Wi-Fi does not connect"}
+_STAFF_TICKET = _TICKET | {"by": "Awa Ceesay"}
+_SMS = (Medium.SMS,)
+_DESK = (Medium.BELL, Medium.PUSH)
+_DESK_AND_MAIL = (Medium.BELL, Medium.PUSH, Medium.EMAIL)
+_ALL = (
+    Event("purchase_receipt", "Receipt of a purchase", "customer", _SMS, Urgency.URGENT, True, {"dalasi": "25", "reference": "K7M2PX9Q"}),
+    Event("receipt_reminder", "Receipt codes that were asked for", "customer", _SMS, Urgency.URGENT, True, {"references": "K7M2PX9Q"}),
+    Event("one_time_code", "Code to log in", "customer", _SMS, Urgency.ONE_TIME, True, {"code": "402 718", "minutes": "5"}),
+    Event("time_given_back", "Time given back after an outage", "customer", _SMS, Urgency.NEWS, False, {"place": "", "minutes": "45"}),
+    Event("ticket_received", "Request received", "customer", _EVERYWHERE, Urgency.NORMAL, True, _TICKET),
+    Event("ticket_reply", "Reply to a request", "customer", _EVERYWHERE, Urgency.NORMAL, True, _TICKET | {"text": "Please try once more."}),
+    Event("ticket_resolved", "Request resolved", "customer", _EVERYWHERE, Urgency.NORMAL, True, _TICKET | {"link": "https://inet.gm/s/x"}),
+    Event("ticket_closing", "Request closes by silence", "customer", _EVERYWHERE, Urgency.NEWS, False, _TICKET | {"days": "1"}),
+    Event("ticket_outage", "Known outage", "customer", _EVERYWHERE, Urgency.NORMAL, False, _TICKET | {"place": "Serekunda Market"}),
+    Event(
+        "ticket_satisfaction", "How was our help?", "customer", _EVERYWHERE, Urgency.NEWS, False, _TICKET | {"link": "https://inet.gm/s/x"}
+    ),
+    Event("ticket_assigned", "A ticket was given to you", "staff", _DESK, sample=_STAFF_TICKET),
+    Event("ticket_mention", "You were mentioned", "staff", _DESK, sample=_STAFF_TICKET),
+    Event("ticket_watched", "News of a ticket you watch", "staff", (Medium.BELL,), sample=_STAFF_TICKET | {"text": "A reply was sent."}),
+    Event("ticket_customer_wrote", "The customer wrote", "staff", _DESK, sample=_TICKET),
+    Event("sla_warning", "A deadline comes near", "staff", _DESK_AND_MAIL, Urgency.URGENT, sample=_TICKET | {"clock": "first response"}),
+    Event("sla_breach", "A deadline has passed", "staff", _DESK_AND_MAIL, Urgency.URGENT, sample=_TICKET | {"clock": "first response"}),
+    Event("sla_escalation", "A ticket was escalated", "staff", _DESK_AND_MAIL, Urgency.URGENT, sample=_TICKET | {"clock": "resolution"}),
+    Event("sms_held", "Texts are held up", "staff", (Medium.BELL, Medium.EMAIL), Urgency.URGENT, sample={"why": "InsufficientBalance"}),
+)
+EVENTS: Mapping[str, Event] = {event.name: event for event in _ALL}
+
+
+def event_named(name: str) -> Event:
+    """The event, also one of an earlier release whose rows are still there: of that nothing is known but its name."""
+    return EVENTS.get(name) or Event(name, name.replace("_", " ").capitalize(), "customer", _EVERYWHERE, sample={"text": ""})

@@ -1,0 +1,144 @@
+"""Every change of a ticket goes through here: the row, its history and its clocks are written together (design.md, invariant 10).
+
+These functions ask for no permission: who may is asked by the use cases (desk, intake, routing), which hand in who acts as a label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from app.events import publish
+from services.accounts.permissions import Principal
+from services.tickets.models import (
+    UNDONE,
+    Channel,
+    HoldReason,
+    MessageKind,
+    Ticket,
+    TicketEvent,
+    TicketMessage,
+    TicketState,
+)
+from services.tickets.search import index
+from services.tickets.sla import clocks
+
+SHOWN_BODY = 500
+
+
+@dataclass(frozen=True)
+class By:
+    """Who acts: staff, a token, a customer, or the product itself."""
+
+    label: str
+    staff_id: int | None = None
+
+
+SYSTEM = By("system")
+
+
+def by(actor: Principal) -> By:
+    return By(actor.label, actor.id if actor.kind == "staff" else None)
+
+
+def locked(session: Session, ticket_id: int) -> Ticket:
+    """The ticket as it stands now, locked until the transaction ends; of several, lock the smaller id first."""
+    return session.exec(select(Ticket).where(Ticket.id == ticket_id).with_for_update().execution_options(populate_existing=True)).one()
+
+
+def record(session: Session, ticket: Ticket, kind: str, data: Mapping[str, Any], *, who: By, now: datetime) -> TicketEvent:
+    """Append to the history, and let the clocks and the search follow."""
+    assert ticket.id is not None
+    event = TicketEvent(ticket_id=ticket.id, at=now, actor=who.label, kind=kind, data=dict(data))
+    session.add(event)
+    ticket.change_number += 1
+    ticket.updated_at = now
+    session.flush()
+    clocks.refresh(session, ticket, now=now)
+    publish(session, "tickets", ticket.id)
+    return event
+
+
+def begin(session: Session, ticket: Ticket, *, who: By, now: datetime) -> None:
+    """A new ticket's first event; the row is complete and has its id."""
+    data = {"channel": ticket.channel, "priority": ticket.priority, "category": ticket.category, "customer_id": ticket.customer_id}
+    record(session, ticket, "created", data, who=who, now=now)
+    index(session, ticket)
+
+
+def say(
+    session: Session,
+    ticket: Ticket,
+    *,
+    kind: MessageKind,
+    body: str,
+    channel: Channel,
+    who: By,
+    now: datetime,
+    author: str = "",
+) -> TicketMessage:
+    """Keep what was said. A customer's words move a ticket that waited for them; staff's first words to the customer open it."""
+    assert ticket.id is not None
+    message = TicketMessage(
+        ticket_id=ticket.id,
+        kind=kind,
+        channel=channel,
+        staff_id=who.staff_id,
+        author=author or who.label,
+        body=body,
+        created_at=now,
+    )
+    session.add(message)
+    session.flush()
+    if kind is MessageKind.CUSTOMER:
+        ticket.last_customer_at = now
+    elif kind is MessageKind.REPLY:
+        ticket.last_reply_at = now
+        ticket.first_responded_at = ticket.first_responded_at or now
+    record(session, ticket, "message", {"kind": kind, "message_id": message.id, "channel": channel}, who=who, now=now)
+    index(session, ticket)
+    return message
+
+
+def set_state(
+    session: Session, ticket: Ticket, state: TicketState, *, who: By, now: datetime, hold: HoldReason | None = None, note: str | None = None
+) -> bool:
+    """Move the ticket; answers whether it moved. `hold` goes with on_hold and with nothing else."""
+    if ticket.state is state and ticket.hold_reason is hold:
+        return False
+    before, was_done = ticket.state, ticket.state not in UNDONE
+    ticket.state, ticket.hold_reason = state, hold if state is TicketState.ON_HOLD else None
+    if state in UNDONE:
+        if was_done:
+            ticket.reopened_count += 1
+        ticket.resolved_at = ticket.closed_at = None
+    else:
+        ticket.resolved_at = ticket.resolved_at or now
+        ticket.closed_at = now if state is TicketState.CLOSED else None
+    data = {"from": before, "to": state, "hold_reason": ticket.hold_reason, "note": note}
+    record(session, ticket, "state", data, who=who, now=now)
+    return True
+
+
+def set_field(session: Session, ticket: Ticket, name: str, value: object, *, who: By, now: datetime, why: str | None = None) -> bool:
+    """Change one of priority, category, assignee_id, incident_id, site_id, access_point_id, customer_id, subject."""
+    before = getattr(ticket, name)
+    if before == value:
+        return False
+    setattr(ticket, name, value)
+    record(session, ticket, name.removesuffix("_id"), {"from": before, "to": value, "why": why}, who=who, now=now)
+    if name in _SEARCHED:
+        index(session, ticket)
+    return True
+
+
+_SEARCHED = frozenset({"customer_id", "subject", "access_point_id", "site_id"})
+
+
+def events_of(session: Session, ticket_id: int) -> list[TicketEvent]:
+    """The whole history, oldest first."""
+    return list(session.exec(select(TicketEvent).where(TicketEvent.ticket_id == ticket_id).order_by(col(TicketEvent.id))).all())

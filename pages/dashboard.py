@@ -127,7 +127,7 @@ def _tiles(shown: _Numbers, actor: Principal) -> None:
     note = ", ".join(counted) if waiting else "nothing waits for you"
     if shown.tickets is not None:
         whose = f"{shown.tickets.unassigned:,} with nobody" if sees_all(actor) else "given to you"
-        _tile("Open reports", f"{shown.tickets.total:,}", whose, href="/console/tickets?state=new")
+        _tile("Open tickets", f"{shown.tickets.total:,}", whose, href="/console/tickets?state=new")
     if shown.network is not None:
         _network_tiles(shown.network)
     if shown.given_back is not None:

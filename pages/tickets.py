@@ -1,4 +1,4 @@
-"""Problem reports that customers sent from the portal, and with whom they lie."""
+"""Tickets: what customers reported and what outages opened, and with whom each lies."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ from services.tickets.teams import active_teams
 
 PATH = "/console/tickets"
 COLUMNS = (
-    Column("reference", "Report", "link", phone="title"),
+    Column("reference", "Ticket", "link", phone="title"),
     Column("state", "State", "chip", phone="corner"),
     Column("priority", "Priority", "chip"),
     Column("body", "What is wrong"),
     Column("phone", "Customer"),
     Column("gateway", "Place"),
-    Column("team", "Team"),
     Column("assignee", "Assigned to"),
     Column("created", "Sent", "time", sortable=True),
 )
@@ -64,8 +63,7 @@ def row_cells(row: TicketRow) -> dict[str, Any]:
         "body": " ".join(ticket.body.split())[:_SUMMARY],
         "phone": row.customer.masked_phone if row.customer else None,
         "gateway": row.gateway_name,
-        "team": row.team_name,
-        "assignee": name_of(row.assignee) if row.assignee else None,
+        "assignee": name_of(row.assignee) if row.assignee else row.team_name,
         "created": time_cell(ticket.created_at),
     }
 
@@ -85,11 +83,11 @@ async def load(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:
     return Listing(tuple(row_cells(row) for row in found.rows), found.total, found.is_estimate)
 
 
-@console_page(PATH, title="Problem reports", permission=Permission.TICKETS_READ, icon="support_agent", group="Help", in_navigation=True)
+@console_page(PATH, title="Tickets", permission=Permission.TICKETS_READ, icon="support_agent", group="Help", in_navigation=True)
 async def tickets_page(actor: Principal) -> None:
     all_of_them = sees_all(actor)
-    lead = "What customers wrote on the portal, with the place and the purchase it is about."
-    with page_header("Problem reports", lead=lead if all_of_them else "The reports that were given to you."):
+    lead = "What customers wrote and outages opened, with the place and the purchase it is about."
+    with page_header("Tickets", lead=lead if all_of_them else "The tickets that were given to you."):
         pass
     named = await in_transaction(active_teams, actor=actor)
     teams = Choice("team", "Team", {str(number): name for number, name in named.items()})
@@ -99,11 +97,11 @@ async def tickets_page(actor: Principal) -> None:
         columns=COLUMNS if all_of_them else [column for column in COLUMNS if column.name != "assignee"],
         load=load,
         default=ListState(sort="created"),
-        search="Reference or phone",
+        search="Reference, phone, words, device or place",
         filters=(_STATES, _PRIORITIES, _DESKS, teams) if all_of_them else (_STATES, _PRIORITIES),
-        empty=("No reports", "When a customer reports a problem on the portal, it is here at once.")
+        empty=("No tickets", "When a customer reports a problem on the portal, or an outage opens one, it is here at once.")
         if all_of_them
-        else ("No reports for you", "When Customer Care gives you a report, it is here at once."),
+        else ("No tickets for you", "When Customer Care gives you a ticket, it is here at once."),
     )
     await table.first()
     refresh_on(("tickets",), table.refresh)

@@ -38,6 +38,16 @@ CONSOLE_LISTS = {
     "sessions": "/sessions",
     "gateways": "/gateways",
     "tickets": "/tickets",
+    "network": "/network",
+    "access-points": "/access-points",
+    "sites": "/sites",
+    "incidents": "/incidents",
+    "uptime": "/uptime",
+    "compensation": "/compensation",
+    "teams": "/teams",
+    "deadlines": "/sla",
+    "messages": "/messages",
+    "audit": "/audit",
 }
 _COMPOSED = """<!doctype html><meta charset="utf-8"><style>
 body { box-sizing: border-box; width: 1512px; margin: 0; padding: 36px; background: #dfe6e1; }

@@ -1,4 +1,4 @@
-"""Refusals about problem reports."""
+"""Refusals about tickets."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from app.errors import Conflict, InvalidInput, NotFound
 class TicketNotFound(NotFound):
     """Also for one that exists and is not this person's to know of: a refusal of another kind would tell that it exists."""
 
-    code, title = "ticket_not_found", "No such report"
-    message = "There is no problem report with that reference."
+    code, title = "ticket_not_found", "No such ticket"
+    message = "There is no ticket with that reference."
 
 
 class TicketAlreadyClosed(Conflict):
-    code, title = "ticket_closed", "The report is closed"
-    message = "This report is closed. Open it again first."
+    code, title = "ticket_closed", "The ticket is closed"
+    message = "This ticket is closed. Open it again first."
 
 
 class TicketNotClosed(Conflict):
-    code, title = "ticket_not_closed", "The report is open"
-    message = "This report is open already."
+    code, title = "ticket_not_closed", "The ticket is open"
+    message = "This ticket is open already."
 
 
 class NotAssignable(InvalidInput):

@@ -1,4 +1,4 @@
-"""Long reads of problem reports, each narrowed to what the reader may know of (`sight`)."""
+"""Long reads of tickets, each narrowed to what the reader may know of (`sight`)."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _row(found: Any) -> TicketRow:
 
 
 def list_tickets(session: Session, *, actor: Principal, wanted: TicketFilter, part: Slice) -> Listing[TicketRow]:
-    """One page of problem reports. Raises Forbidden."""
+    """One page of tickets. Raises Forbidden."""
     actor.require(Permission.TICKETS_READ)
     conditions = [*in_sight(actor), *_conditions(session, wanted)]
     found = fetch(session, _rows_query().where(*conditions), part, sorts=_SORTS, default_sort="created")

@@ -73,7 +73,7 @@ async def test_a_technician_lists_and_opens_only_their_own(user: User, sign_in: 
         await user.should_not_see(marker="filter-assigned", retries=1)
     await user.open(f"/console/tickets/{foreign.reference}")
     await user.should_see(marker="refused")
-    await user.should_see("There is no problem report with that reference.")
+    await user.should_see("There is no ticket with that reference.")
     await user.open(f"/console/tickets/{mine.reference}")
     await user.should_see(marker="close-ticket")
     for marker in ("take", "assign"):

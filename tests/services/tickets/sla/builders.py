@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from services.tickets.changes import SYSTEM
-from services.tickets.sla_models import SlaPolicy, SlaPolicyVersion
 from sqlmodel import Session, select
 
 from services.tickets import changes
+from services.tickets.changes import SYSTEM
 from services.tickets.models import Channel, MessageKind, Priority, Ticket, TicketState
 from services.tickets.sla import desk
 from services.tickets.sla.calendars import CalendarDraft
 from services.tickets.sla.desk import PolicyDraft
+from services.tickets.sla_models import SlaPolicy, SlaPolicyVersion
 from tests.factories import staff
 
 HOUR = timedelta(hours=1)

@@ -7,7 +7,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from services.tickets.sla_models import BusinessCalendar, SlaPolicyVersion
 from sqlmodel import Session, col, select
 
 from app.errors import DomainError, Forbidden, InvalidInput, Stale
@@ -20,6 +19,7 @@ from services.tickets.sla.calendars import CalendarDraft
 from services.tickets.sla.defaults import add_default_policies
 from services.tickets.sla.preview import preview_calendar, preview_policy
 from services.tickets.sla.why import why
+from services.tickets.sla_models import BusinessCalendar, SlaPolicyVersion
 from tests.factories import staff
 from tests.services.tickets.sla import builders as make
 from tests.services.tickets.sla.builders import HOUR, OFFICE, at

@@ -96,7 +96,7 @@ def _packages(session: Session, *, now: datetime) -> None:
 
 def _gateway(session: Session, router: dict[str, Any], *, now: datetime) -> None:
     if session.exec(select(Gateway).where(Gateway.slug == router["slug"])).one_or_none() is None:
-        add_gateway(
+        made = add_gateway(
             session,
             slug=router["slug"],
             gateway_name=router["gateway_name"],
@@ -106,3 +106,5 @@ def _gateway(session: Session, router: dict[str, Any], *, now: datetime) -> None
             poll_seconds=min(MAX_POLL_SECONDS, max(MIN_POLL_SECONDS, round(router["poll_interval_seconds"]))),
             now=now,
         )
+        # What the first phone before a router of level 3 would tell; access points are linked by it.
+        made.mac = router.get("mac")

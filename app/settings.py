@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     openwisp_token: SecretStr = SecretStr("")
     # `openwisp` is the real software's API, `inet` the two paths of a gateway before it (protocols/openwisp.md §1).
     openwisp_dialect: Literal["openwisp", "inet"] = "openwisp"
+    # Where that gateway has its two lists.
+    openwisp_devices_path: str = Field(default="/api/v1/network-devices", pattern=r"^/\S*$")
+    openwisp_monitoring_path: str = Field(default="/api/v1/device-monitoring", pattern=r"^/\S*$")
     openwisp_timeout_seconds: float = Field(default=30.0, gt=0, le=120)
     # OpenWISP's own checks run every few minutes; asking more often than this tells nothing sooner.
     health_poll_seconds: int = Field(default=60, ge=5, le=3600)

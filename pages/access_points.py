@@ -30,7 +30,6 @@ COLUMNS = (
     Column("site", "Site"),
     Column("gateway", "Gateway"),
     Column("model", "Model", phone="hide"),
-    Column("firmware", "Firmware", phone="hide"),
 )
 
 
@@ -45,7 +44,6 @@ def row_cells(row: AccessPointRow) -> dict[str, Any]:
         "site": row.site_name,
         "gateway": row.gateway_name,
         "model": point.model,
-        "firmware": point.firmware,
     }
 
 

@@ -18,6 +18,7 @@ from services.access import busy
 from services.access.errors import BadGateway, GatewayExists, GatewayNotFound
 from services.access.models import Gateway
 from services.integrations import opennds
+from services.network.linking import link_by_mac
 from services.network.models import Site
 
 FASKEY = "gateway-faskey"
@@ -166,5 +167,6 @@ def learn_mac(session: Session, *, gateway_id: int, mac: str) -> None:
     if gateway.mac != mac:
         gateway.mac = mac
         session.flush()
+        link_by_mac(session, gateway_id=gateway_id, mac=mac)
         busy.gateways_changed(session)
         publish(session, "gateways", gateway.id)

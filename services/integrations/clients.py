@@ -8,7 +8,7 @@ from functools import lru_cache
 from app.outbound import CircuitBreaker
 from app.settings import get_settings
 from services.integrations.mail import MailClient
-from services.integrations.openwisp import OpenWispClient
+from services.integrations.openwisp import OpenWispClient, OwnPaths
 from services.integrations.portabilling import PortaBilling, RestPortaBilling, SoapPortaBilling
 from services.integrations.sms import SmsClient
 from services.integrations.wave import WaveClient
@@ -80,6 +80,7 @@ def _openwisp() -> OpenWispClient | None:
         settings.openwisp_base_url,
         settings.openwisp_token.get_secret_value(),
         dialect=settings.openwisp_dialect,
+        own_paths=OwnPaths(settings.openwisp_devices_path, settings.openwisp_monitoring_path),
         timeout_seconds=settings.openwisp_timeout_seconds,
         breaker=CircuitBreaker("openwisp"),
     )

@@ -23,6 +23,7 @@ _TAGS = (
     ("gateways", "The openNDS routers"),
     ("access_points", "The radios that OpenWISP manages, and how they fare"),
     ("sites", "The places they stand at"),
+    ("notifications", "Messages to people, and what became of each"),
     ("incidents", "Outages, what came of them, and what staff says about them"),
     ("compensations", "Paid time that outages took, given back"),
     ("tickets", "What customers ask for help with"),

@@ -139,7 +139,8 @@ async def _do(staff: Staff, service: Callable[..., object], title: str, words: s
 
 
 async def _make_link(staff: Staff, refresh: Refresh) -> None:
-    with toast_on_refusal():
+    # On the page itself: news of the change may redraw the button before this is done.
+    with ui.context.client.content, toast_on_refusal():
         words = "Every session and every older link of this person ends. The old password opens the account until a new one is chosen."
         reason = await confirm("Make a link to choose a password?", words, yes="Make the link", ask_reason=True)
         if reason is None:

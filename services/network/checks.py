@@ -15,6 +15,8 @@ from services.network.alarm_models import AlarmKind, CheckKind, CheckOutcome, Ne
 
 # One that has not ended by then died; its turn is given to the next.
 LEASE = timedelta(minutes=15)
+# Each longer than either's job may run; a poll that was killed must not keep the next ones away for long.
+_LEASES = {CheckKind.DISCOVERY: LEASE, CheckKind.HEALTH: timedelta(minutes=3)}
 # A hiccup wakes nobody.
 ALARM_AFTER_FAILURES = 2
 KEPT = "The network stays as it was."
@@ -65,7 +67,7 @@ def claim(session: Session, kind: CheckKind, *, now: datetime) -> bool:
 
 
 def under_way(check: NetworkCheck | None, *, now: datetime) -> bool:
-    return check is not None and check.ended_at is None and check.started_at > now - LEASE
+    return check is not None and check.ended_at is None and check.started_at > now - _LEASES[check.kind]
 
 
 def still_ours(session: Session, kind: CheckKind, started_at: datetime) -> NetworkCheck | None:

@@ -19,6 +19,8 @@ from services.network.incident_models import Incident
 from services.network.models import AccessPoint
 from services.payments.models import Payment
 from services.tickets.models import Ticket
+from services.tickets.sla.defaults import add_default_policies
+from services.tickets.sla_models import SlaPolicy
 from services.vouchers.models import Voucher
 from tests.conftest import NOON
 from tests.pages import builders
@@ -95,6 +97,10 @@ def _address(path: str) -> str:
             "/console/sites/{site_id}": point.site_id,
             "/console/access-points/{access_point_id}": point.id,
             "/console/incidents/{reference}": incident.reference,
+            "/console/sla/{policy_id}": _a_policy(session),
+            "/console/tickets/{reference}/deadline": session.exec(
+                select(Ticket.reference).where(col(Ticket.assignee_id).is_not(None))
+            ).first(),
             "/console/payments/{reference}": session.exec(select(Payment.reference)).first(),
             "/console/vouchers/{voucher_id}": session.exec(select(Voucher.id)).first(),
             "/console/customers/{customer_id}": session.exec(select(Payment.customer_id)).first(),
@@ -103,6 +109,11 @@ def _address(path: str) -> str:
             "/console/tickets/{reference}": session.exec(select(Ticket.reference).where(col(Ticket.assignee_id).is_not(None))).first(),
         }
     return re.sub(r"\{\w+\}", str(names.get(path)), path)
+
+
+def _a_policy(session: Session) -> int | None:
+    add_default_policies(session, now=NOON)
+    return session.exec(select(SlaPolicy.id)).first()
 
 
 def _a_network(session: Session) -> tuple[AccessPoint, Incident]:

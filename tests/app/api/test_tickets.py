@@ -142,7 +142,7 @@ def test_closing_under_a_key_is_done_once_and_the_state_decides_after_that(api: 
     assert audited() == [("ticket.close", one)]
     refusal(api.http.post(address(one, "/close"), json=NOTE, headers=care), 409, "ticket_closed")
     refusal(give(api, one, care, staff_id(Role.ROOT), **{"If-Match": "*"}), 409, "ticket_closed")
-    assert api.http.post(address(one, "/reopen"), json=NOTE, headers=care).json()["state"] == "new"
+    assert api.http.post(address(one, "/reopen"), json=NOTE, headers=care).json()["state"] == "open"
     refusal(api.http.post(address(one, "/reopen"), json=NOTE, headers=care), 409, "ticket_not_closed")
 
 

@@ -252,3 +252,9 @@ def test_a_poll_is_due_when_the_time_has_passed_since_the_last_one_began(session
 )
 def test_a_loss_is_sudden_when_it_is_more_than_a_third_and_at_least_three_or_all(known: int, lost: int, listed: int, is_lost: bool) -> None:
     assert health.is_sudden_loss(known=known, lost=lost, listed=listed) is is_lost
+
+
+def test_a_poll_that_was_killed_keeps_the_next_ones_away_for_minutes_only(session: Session) -> None:
+    assert checks.claim(session, CheckKind.HEALTH, now=NOON)
+    assert not checks.claim(session, CheckKind.HEALTH, now=NOON + timedelta(minutes=2))
+    assert checks.claim(session, CheckKind.HEALTH, now=NOON + timedelta(minutes=3))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from contextvars import Context, copy_context
 
 import orjson
 import redis.asyncio
@@ -29,13 +30,16 @@ class Subscription:
     def __init__(self, client: Client, topics: Collection[str], refresh: Callable[[], Awaitable[None]]) -> None:
         self.topics = frozenset(topics)
         self._client, self._refresh = client, refresh
+        # Whose page it is stands in the context of the page's making. In that of the one who brings the news, which is another
+        # person's, the refresh would act, and show, with that other person's rights.
+        self._context = copy_context()
         self._is_wanted, self._is_running = False, False
 
     def tell(self) -> None:
         self._is_wanted = True
         if not self._is_running:
             self._is_running = True
-            background_tasks.create(self._run(), name="console refresh")
+            self._context.run(background_tasks.create, self._run(), name="console refresh")
 
     async def _run(self) -> None:
         try:
@@ -62,7 +66,7 @@ class Listener:
             self._task = None
         self._subscriptions.add(subscription)
         if self._task is None or self._task.done():
-            self._task = background_tasks.create(self._listen(), name="console events")
+            self._task = Context().run(background_tasks.create, self._listen(), name="console events")
 
     def remove(self, subscription: Subscription) -> None:
         self._subscriptions.discard(subscription)

@@ -13,10 +13,9 @@ from services.integrations.openwisp import Forbidden, MalformedAnswer, Monitorin
 from services.network import alarms
 from services.network.alarm_models import AlarmKind, CheckKind, CheckOutcome, NetworkCheck
 
-# One that has not ended by then died; its turn is given to the next.
-LEASE = timedelta(minutes=15)
-# Each longer than either's job may run; a poll that was killed must not keep the next ones away for long.
-_LEASES = {CheckKind.DISCOVERY: LEASE, CheckKind.HEALTH: timedelta(minutes=3)}
+# One that has not ended by then died; its turn is given to the next. Longer than its job may run, but a poll that was killed must not
+# keep the next ones away for long.
+LEASES = {CheckKind.DISCOVERY: timedelta(minutes=15), CheckKind.HEALTH: timedelta(minutes=3)}
 # A hiccup wakes nobody.
 ALARM_AFTER_FAILURES = 2
 KEPT = "The network stays as it was."
@@ -67,7 +66,7 @@ def claim(session: Session, kind: CheckKind, *, now: datetime) -> bool:
 
 
 def under_way(check: NetworkCheck | None, *, now: datetime) -> bool:
-    return check is not None and check.ended_at is None and check.started_at > now - _LEASES[check.kind]
+    return check is not None and check.ended_at is None and check.started_at > now - LEASES[check.kind]
 
 
 def still_ours(session: Session, kind: CheckKind, started_at: datetime) -> NetworkCheck | None:

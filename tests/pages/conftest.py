@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,13 +49,13 @@ async def user(
 
 @pytest.fixture
 def sign_in(user: User) -> SignIn:
+    return partial(log_in, user)
+
+
+async def log_in(user: User, role: Role) -> None:
     """Log in through the form, as a person does."""
-
-    async def by_form(role: Role) -> None:
-        await user.open("/console/login")
-        user.find(marker="email").clear().type(builders.email_of(role))
-        user.find(marker="password").clear().type(builders.PASSWORD)
-        user.find(marker="log-in").click()
-        await user.should_see(marker="person", retries=100)
-
-    return by_form
+    await user.open("/console/login")
+    user.find(marker="email").clear().type(builders.email_of(role))
+    user.find(marker="password").clear().type(builders.PASSWORD)
+    user.find(marker="log-in").click()
+    await user.should_see(marker="person", retries=100)

@@ -69,5 +69,5 @@ def test_a_check_that_fails_otherwise_than_before_ends_the_alarm_that_is_no_long
 @pytest.mark.parametrize("kind", CheckKind)
 def test_a_check_is_claimed_by_one_at_a_time_until_its_lease_runs_out(session: Session, kind: CheckKind) -> None:
     assert checks.claim(session, kind, now=NOON)
-    assert not checks.claim(session, kind, now=NOON + checks.LEASE - timedelta(seconds=1))
-    assert checks.claim(session, kind, now=NOON + checks.LEASE)
+    assert not checks.claim(session, kind, now=NOON + checks.LEASES[kind] - timedelta(seconds=1))
+    assert checks.claim(session, kind, now=NOON + checks.LEASES[kind])

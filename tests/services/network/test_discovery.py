@@ -198,7 +198,7 @@ def test_the_turn_of_one_that_died_is_given_on_and_what_it_brings_late_is_droppe
 ) -> None:
     assert checks.claim(session, CheckKind.DISCOVERY, now=clock.now)
     died_at = clock.now
-    clock.passes(checks.LEASE.total_seconds())
+    clock.passes(checks.LEASES[CheckKind.DISCOVERY].total_seconds())
     assert discover(transaction, client, asked_by="test", clock=clock).outcome is CheckOutcome.DONE
     assert checks.still_ours(session, CheckKind.DISCOVERY, died_at) is None
 

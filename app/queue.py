@@ -10,8 +10,8 @@ from sqlmodel import Session
 from app import correlation, redis
 from app.db import after_commit
 
-QueueName = Literal["urgent", "default", "bulk"]
-QUEUES: tuple[QueueName, ...] = ("urgent", "default", "bulk")
+QueueName = Literal["urgent", "default", "triage", "bulk"]
+QUEUES: tuple[QueueName, ...] = ("urgent", "default", "triage", "bulk")
 _FAILURE_TTL_SECONDS = 7 * 24 * 3600
 
 

@@ -14,9 +14,12 @@ import services.network.models
 import services.notifications.models
 import services.packages.models
 import services.payments.models
+import services.tickets.closure_models
 import services.tickets.desk_models
+import services.tickets.intake_models
 import services.tickets.models
 import services.tickets.sla_models
+import services.tickets.work_models
 import services.vouchers.models  # noqa: F401
 
 metadata = SQLModel.metadata

@@ -35,6 +35,8 @@ WORDS: dict[Permission, str] = {
     P.TICKETS_READ: "See tickets (Field Technicians: those given to them)",
     P.TICKETS_EDIT: "Work on tickets that one may see, close them, open them again",
     P.TICKETS_ASSIGN: "Give tickets to people and teams",
+    P.TICKETS_REPLY: "Reply to customers",
+    P.REPORTS_READ: "See the help desk's reports",
     P.STAFF_READ: "See staff, where they are logged in, and this table",
     P.STAFF_EDIT: "Invite, change and disable staff (Root and System Admin accounts: Root only)",
     P.TOKENS_READ: "See the API tokens of outside services",

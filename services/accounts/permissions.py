@@ -35,6 +35,8 @@ class Permission(StrEnum):
     TICKETS_READ = "tickets:read"
     TICKETS_EDIT = "tickets:edit"
     TICKETS_ASSIGN = "tickets:assign"
+    TICKETS_REPLY = "tickets:reply"
+    REPORTS_READ = "reports:read"
     NOTIFICATIONS_READ = "notifications:read"
     NOTIFICATIONS_EDIT = "notifications:edit"
     DESK_EDIT = "desk:edit"
@@ -75,6 +77,8 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         P.TICKETS_READ,
         P.TICKETS_EDIT,
         P.TICKETS_ASSIGN,
+        P.TICKETS_REPLY,
+        P.REPORTS_READ,
         P.NOTIFICATIONS_READ,
         P.NOTIFICATIONS_EDIT,
         P.DESK_EDIT,
@@ -91,13 +95,14 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.CUSTOMER_CARE: _READ_SHOP
     | {P.PAYMENTS_RETRY, P.VOUCHERS_ISSUE, P.VOUCHERS_REVEAL, P.SESSIONS_END, P.GATEWAYS_READ, P.NETWORK_READ, P.COMPENSATION_READ}
     | {P.SESSIONS_EXTEND, P.TICKETS_READ, P.TICKETS_EDIT, P.TICKETS_ASSIGN, P.ACCESS_READ, P.ACCESS_GRANT}
-    | {P.NOTIFICATIONS_READ, P.NOTIFICATIONS_EDIT},
+    | {P.NOTIFICATIONS_READ, P.NOTIFICATIONS_EDIT, P.TICKETS_REPLY, P.REPORTS_READ},
     # Of tickets, only those that were given to them (services/tickets/sight.py).
     Role.FIELD_TECHNICIAN: OWN_ACCOUNT
-    | {P.DASHBOARD_READ, P.SESSIONS_READ, P.GATEWAYS_READ, P.NETWORK_READ, P.TICKETS_READ, P.TICKETS_EDIT, P.ACCESS_READ},
+    | {P.DASHBOARD_READ, P.SESSIONS_READ, P.GATEWAYS_READ, P.NETWORK_READ, P.TICKETS_READ, P.TICKETS_EDIT, P.TICKETS_REPLY}
+    | {P.ACCESS_READ},
     Role.BILLING_OFFICER: _READ_SHOP
     | {P.PACKAGES_EDIT, P.PAYMENTS_RETRY, P.VOUCHERS_ISSUE, P.VOUCHERS_BLOCK, P.VOUCHERS_REVEAL, P.TICKETS_READ}
-    | {P.NETWORK_READ, P.COMPENSATION_READ, P.COMPENSATION_EDIT},
+    | {P.NETWORK_READ, P.COMPENSATION_READ, P.COMPENSATION_EDIT, P.REPORTS_READ},
 }
 # What an outside service's token may be given: the shop and the network. Nothing of staff, tokens or the audit; no codes of old vouchers.
 API_SCOPES = frozenset(
@@ -121,6 +126,8 @@ API_SCOPES = frozenset(
         P.TICKETS_READ,
         P.TICKETS_EDIT,
         P.TICKETS_ASSIGN,
+        P.TICKETS_REPLY,
+        P.REPORTS_READ,
         P.NOTIFICATIONS_READ,
         P.NOTIFICATIONS_EDIT,
         P.ACCESS_READ,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -80,8 +80,10 @@ def say(
     who: By,
     now: datetime,
     author: str = "",
+    inbound_id: int | None = None,
+    mail_id: str | None = None,
 ) -> TicketMessage:
-    """Keep what was said. A customer's words move a ticket that waited for them; staff's first words to the customer open it."""
+    """Keep what was said. What else a customer's or our words set in motion: services/tickets/conversation.py."""
     assert ticket.id is not None
     message = TicketMessage(
         ticket_id=ticket.id,
@@ -90,6 +92,8 @@ def say(
         staff_id=who.staff_id,
         author=author or who.label,
         body=body,
+        inbound_id=inbound_id,
+        mail_id=mail_id,
         created_at=now,
     )
     session.add(message)
@@ -119,13 +123,14 @@ def set_state(
     else:
         ticket.resolved_at = ticket.resolved_at or now
         ticket.closed_at = now if state is TicketState.CLOSED else None
+    ticket.close_at = silence_ends(state, now=now)
     data = {"from": before, "to": state, "hold_reason": ticket.hold_reason, "note": note}
     record(session, ticket, "state", data, who=who, now=now)
     return True
 
 
 def set_field(session: Session, ticket: Ticket, name: str, value: object, *, who: By, now: datetime, why: str | None = None) -> bool:
-    """Change one of priority, category, assignee_id, incident_id, site_id, access_point_id, customer_id, subject."""
+    """Change one of priority, category, team_id, assignee_id, incident_id, site_id, access_point_id, customer_id, subject, language."""
     before = getattr(ticket, name)
     if before == value:
         return False
@@ -136,6 +141,13 @@ def set_field(session: Session, ticket: Ticket, name: str, value: object, *, who
     return True
 
 
+def silence_ends(state: TicketState, *, now: datetime) -> datetime | None:
+    """When silence makes the next step with a ticket that came into this state now: notice to one that waits, the end of a resolved one."""
+    return now + _SILENCE[state] if state in _SILENCE else None
+
+
+# One that waits for the customer is announced to be closed after this, and closed a day later (services/tickets/closure.py).
+_SILENCE = {TicketState.PENDING: timedelta(days=4), TicketState.RESOLVED: timedelta(days=7)}
 _SEARCHED = frozenset({"customer_id", "subject", "access_point_id", "site_id"})
 
 

@@ -37,6 +37,11 @@ class Channel(StrEnum):
     """Where it came from."""
 
     PORTAL = "portal"
+    MOBILE = "mobile"
+    EMAIL = "email"
+    SMS = "sms"
+    PHONE = "phone"
+    API = "api"
     INCIDENT = "incident"
 
 
@@ -62,7 +67,12 @@ class Ticket(SQLModel, table=True):
         sa.Index("ix_ticket_undone_due", "due_at", "id", postgresql_where=sa.text(_UNDONE_SQL)),
         # A tick costs what is due, not what is open.
         sa.Index("ix_ticket_sla_next_at", "sla_next_at", postgresql_where=sa.text("sla_next_at IS NOT NULL")),
+        # What silence is about to close, or to warn of.
+        sa.Index("ix_ticket_close_at", "close_at", postgresql_where=sa.text("close_at IS NOT NULL")),
+        sa.Index("ix_ticket_merged_into_id", "merged_into_id", postgresql_where=sa.text("merged_into_id IS NOT NULL")),
+        sa.Index("ix_ticket_correspondent_id", "correspondent_id", "id", postgresql_where=sa.text("correspondent_id IS NOT NULL")),
         sa.CheckConstraint("(hold_reason IS NOT NULL) = (state = 'on_hold')", name="held_for_a_reason"),
+        sa.CheckConstraint("merged_into_id IS NULL OR (merged_into_id <> id AND state = 'closed')", name="merged_is_closed"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
@@ -77,6 +87,9 @@ class Ticket(SQLModel, table=True):
     site_id: int | None = Field(default=None, foreign_key="site.id", index=True, sa_type=sa.BigInteger)
     access_point_id: int | None = Field(default=None, foreign_key="access_point.id", index=True, sa_type=sa.BigInteger)
     client_mac: str | None = Field(default=None, max_length=17)
+    # The mail address that writes here; beside the customer, who may be unknown.
+    correspondent_id: int | None = Field(default=None, foreign_key="correspondent.id", sa_type=sa.BigInteger)
+    language: str | None = Field(default=None, max_length=8)
     incident_id: int | None = Field(default=None, foreign_key="incident.id", index=True, sa_type=sa.BigInteger)
 
     state: TicketState = Field(default=TicketState.NEW, sa_type=enum_type(TicketState))
@@ -94,6 +107,10 @@ class Ticket(SQLModel, table=True):
     resolved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     reopened_count: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    # When silence makes the next step: a notice that it will be closed, or the closing.
+    close_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    # What is said here is said there now; its own messages have moved (services/tickets/merging.py).
+    merged_into_id: int | None = Field(default=None, foreign_key="ticket.id", sa_type=sa.BigInteger)
 
     # Written by services/tickets/sla from the history; equal to what replaying it gives.
     sla_policy_version_id: int | None = Field(default=None, foreign_key="sla_policy_version.id", sa_type=sa.BigInteger)
@@ -128,10 +145,13 @@ class MessageKind(StrEnum):
 
 
 class TicketMessage(SQLModel, table=True):
-    """One thing said: by the customer, to the customer, or among staff. Never changed."""
+    """One thing said: by the customer, to the customer, or among staff. Its words are never changed; a merge or a split moves it."""
 
     __tablename__ = "ticket_message"
-    __table_args__ = (sa.Index("ix_ticket_message_ticket_id", "ticket_id", "created_at", "id"),)
+    __table_args__ = (
+        sa.Index("ix_ticket_message_ticket_id", "ticket_id", "created_at", "id"),
+        sa.Index("ix_ticket_message_mail_id", "mail_id", postgresql_where=sa.text("mail_id IS NOT NULL")),
+    )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
     ticket_id: int = Field(foreign_key="ticket.id", sa_type=sa.BigInteger)
@@ -140,6 +160,11 @@ class TicketMessage(SQLModel, table=True):
     staff_id: int | None = Field(default=None, foreign_key="staff.id", sa_type=sa.BigInteger)
     author: str = Field(default="", max_length=120)
     body: str = Field(sa_type=sa.Text)
+    # The ticket in which it was said, when it has moved by a merge or a split.
+    said_in_id: int | None = Field(default=None, foreign_key="ticket.id", sa_type=sa.BigInteger)
+    inbound_id: int | None = Field(default=None, foreign_key="inbound_message.id", index=True, sa_type=sa.BigInteger)
+    # The Message-ID of the mail that it came or went by (RFC 5322 §3.6.4), without the angle brackets.
+    mail_id: str | None = Field(default=None, max_length=250)
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 

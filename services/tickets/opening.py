@@ -31,6 +31,10 @@ class Opening:
     access_point_id: int | None = None
     incident_id: int | None = None
     client_mac: str | None = None
+    correspondent_id: int | None = None
+    language: str | None = None
+    inbound_id: int | None = None
+    mail_id: str | None = None
     category: Category | None = None
     priority: Priority = Priority.NORMAL
     facts: dict[str, object] = field(default_factory=dict)
@@ -50,6 +54,8 @@ def open_ticket(session: Session, opening: Opening, *, who: By, now: datetime) -
         access_point_id=opening.access_point_id,
         incident_id=opening.incident_id,
         client_mac=opening.client_mac,
+        correspondent_id=opening.correspondent_id,
+        language=opening.language,
         category=opening.category,
         priority=opening.priority,
         created_at=now,
@@ -69,8 +75,10 @@ def open_ticket(session: Session, opening: Opening, *, who: By, now: datetime) -
         channel=opening.channel,
         who=who,
         author=opening.author,
+        inbound_id=opening.inbound_id,
+        mail_id=opening.mail_id,
         now=now,
     )
     assert ticket.id is not None
-    ring(session, PROCESS_JOB, ticket.id)
+    ring(session, PROCESS_JOB, ticket.id, queue="triage")
     return ticket

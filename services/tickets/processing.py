@@ -64,7 +64,7 @@ def sweep(session: Session, *, now: datetime) -> int:
     found = session.exec(wanted.order_by(col(Ticket.created_at).desc(), col(Ticket.id).desc()).limit(_BATCH)).all()
     for ticket_id in found:
         assert ticket_id is not None
-        ring(session, PROCESS_JOB, ticket_id)
+        ring(session, PROCESS_JOB, ticket_id, queue="triage")
     return len(found)
 
 

@@ -55,7 +55,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8080) -> None:
 @cli.command()
 def worker(
     queues: Annotated[
-        list[str] | None, typer.Argument(metavar="[QUEUE]...", help="urgent, default, bulk; all of them if none is named.")
+        list[str] | None, typer.Argument(metavar="[QUEUE]...", help="urgent, default, triage, bulk; all of them if none is named.")
     ] = None,
 ) -> None:
     """Run one worker on the named queues, in that order of urgency."""

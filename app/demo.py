@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,8 +20,9 @@ from services.accounts.models import Role, Staff
 from services.accounts.staff import add_staff
 from services.packages.models import Package
 from services.packages.service import PackageTerms, add_package
-from services.tickets.desk_models import Team, TeamMember
+from services.tickets.desk_models import RoutingRule, Team, TeamMember
 from services.tickets.sla.defaults import add_default_policies
+from services.tickets.triage.labels import Priority
 
 _STAFF = (
     ("root@inet.demo", Role.ROOT, "Fatou Ceesay"),
@@ -29,11 +31,32 @@ _STAFF = (
     ("tech@inet.demo", Role.FIELD_TECHNICIAN, "Modou Bah"),
     ("billing@inet.demo", Role.BILLING_OFFICER, "Isatou Touray"),
 )
-# Team, its members and what each knows; who leads hears of deadlines at risk.
-_TEAMS: tuple[tuple[str, tuple[tuple[str, list[str]], ...]], ...] = (
-    ("Care", (("care@inet.demo", ["lead", "wolof"]), ("admin@inet.demo", []))),
-    ("Billing", (("billing@inet.demo", ["lead"]),)),
-    ("Field", (("tech@inet.demo", ["lead", "radio"]),)),
+
+
+@dataclass(frozen=True)
+class _Member:
+    """What somebody of a team knows; who leads hears of deadlines at risk. `zone` is where a technician is at home."""
+
+    email: str
+    skills: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ("en",)
+    zone: tuple[float, float] | None = None
+    capacity: int = 20
+
+
+_TEAMS: dict[str, tuple[_Member, ...]] = {
+    "Care": (_Member("care@inet.demo", ("lead",), ("en", "wo", "fr")), _Member("admin@inet.demo", (), ("en", "mnk"), capacity=10)),
+    "Billing": (_Member("billing@inet.demo", ("lead", "refunds")),),
+    "Field": (_Member("tech@inet.demo", ("lead", "radio"), ("en", "wo"), (13.4382, -16.6781), 12),),
+}
+_FIELD = "Field"
+# In the order in which they are asked: name, what a ticket must be, the team, the priority that it gets.
+_RULES: tuple[tuple[str, dict[str, object], str, Priority | None], ...] = (
+    ("Outages and masts", {"channel": ["incident"]}, "Field", None),
+    ("Coverage and installation", {"category": ["coverage-installation"]}, "Field", None),
+    ("Money and vouchers", {"category": ["payment", "voucher"]}, "Billing", None),
+    ("A complaint about us", {"category": ["complaint-staff"]}, "Care", Priority.HIGH),
+    ("Everything else", {}, "Care", None),
 )
 _HOUR, _DAY, _GB = 3600, 86400, 1 << 30
 _PACKAGES = (
@@ -75,6 +98,7 @@ def load(sandbox_url: str | None) -> str:
         _staff(session, now=now)
         add_default_policies(session, now=now)
         _teams(session, now=now)
+        _rules(session, now=now)
         _packages(session, now=now)
         for number in range(1, _CUSTOMERS + 1):
             find_or_create_customer(session, phone=f"+2208330{number:05d}", now=now - timedelta(days=30 - number))
@@ -99,17 +123,39 @@ def _staff(session: Session, *, now: datetime) -> None:
 
 
 def _teams(session: Session, *, now: datetime) -> None:
-    for name, members in _TEAMS:
+    for name, members in _TEAMS.items():
         if session.exec(select(Team).where(Team.name == name)).one_or_none() is not None:
             continue
-        team = Team(name=name, created_at=now)
+        team = Team(name=name, is_field=name == _FIELD, created_at=now)
         session.add(team)
         session.flush()
-        for email, skills in members:
-            person = session.exec(select(Staff).where(Staff.email == email)).one()
+        for member in members:
+            person = session.exec(select(Staff).where(Staff.email == member.email)).one()
             assert team.id is not None
             assert person.id is not None
-            session.add(TeamMember(team_id=team.id, staff_id=person.id, skills=skills))
+            latitude, longitude = member.zone or (None, None)
+            session.add(
+                TeamMember(
+                    team_id=team.id,
+                    staff_id=person.id,
+                    skills=list(member.skills),
+                    languages=list(member.languages),
+                    zone_latitude=latitude,
+                    zone_longitude=longitude,
+                    capacity=member.capacity,
+                )
+            )
+
+
+def _rules(session: Session, *, now: datetime) -> None:
+    if session.exec(select(RoutingRule.id).limit(1)).first() is not None:
+        return
+    teams = {team.name: team.id or 0 for team in session.exec(select(Team)).all()}
+    for position, (name, conditions, team, priority) in enumerate(_RULES, start=1):
+        rule = RoutingRule(position=position, name=name, conditions=conditions, team_id=teams[team], created_at=now)
+        rule.set_priority = priority
+        session.add(rule)
+    session.flush()
 
 
 def _packages(session: Session, *, now: datetime) -> None:

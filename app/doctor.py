@@ -48,6 +48,7 @@ def examine() -> Iterator[Finding]:
     yield _openwisp(settings)
     yield _sms(settings)
     yield _mail(settings.email_url)
+    yield _mailbox(settings.imap_url)
     if urlsplit(settings.public_url).scheme == "https":
         yield _proxy(os.environ.get("FORWARDED_ALLOW_IPS", ""))
 
@@ -200,6 +201,42 @@ def _mail(url: SecretStr | None) -> Finding:
         said, advice = _MAIL_TROUBLES.get(failure.detail, (f"not usable: {failure.detail}", "Check INET_EMAIL_URL and the mail server."))
         return Finding("Mail", False, said, advice)
     return Finding("Mail", True, "answers" + (" and takes user and password" if urlsplit(url.get_secret_value()).username else ""))
+
+
+_MAILBOX_TROUBLES = {
+    "gaierror": ("its host name is not known", "Correct the host in INET_IMAP_URL."),
+    "ConnectionRefusedError": ("nothing listens at that host and port", "Correct both in INET_IMAP_URL, or start the mail server."),
+    "TimeoutError": ("it does not answer", "Check host and port in INET_IMAP_URL, and whether a firewall closes the port."),
+    "SSLCertVerificationError": ("its certificate is not good for that name", "Put the name of the certificate into INET_IMAP_URL."),
+    "SSLError": ("it does not speak TLS at that port", "Use imaps:// for port 993 and imap:// (STARTTLS) for port 143."),
+}
+
+
+def _mailbox(url: SecretStr | None) -> Finding:
+    """The mailbox is optional: without it, customers write by the other ways."""
+    from app.outbound import OutboundError, Refused
+    from services.integrations.imap import ImapClient
+
+    if url is None:
+        return Finding("Mailbox", True, "not set up: no mail becomes a ticket (INET_IMAP_URL)")
+    try:
+        client = ImapClient(url.get_secret_value(), timeout_seconds=_TIMEOUT_SECONDS)
+        mails = client.check()
+    except ValueError as error:
+        return Finding("Mailbox", False, str(error), "Correct INET_IMAP_URL.")
+    except Refused as failure:
+        if failure.operation == "log_in":
+            said = "reached, but it refuses user or password"
+            return Finding("Mailbox", False, said, "Correct both in INET_IMAP_URL (special characters as %XX).")
+        return Finding("Mailbox", False, "reached, but there is no such folder", "Name a folder of the mailbox in INET_IMAP_URL.")
+    except OutboundError as failure:
+        unknown = (f"not usable: {failure.detail}", "Check INET_IMAP_URL and the mail server.")
+        said, advice = _MAILBOX_TROUBLES.get(failure.detail, unknown)
+        return Finding("Mailbox", False, said, advice)
+    if not client.address:
+        said = f"answers and holds {mails} mails, but it is not known at which address people write to it"
+        return Finding("Mailbox", True, said, "Add ?address=help@example.gm to INET_IMAP_URL.")
+    return Finding("Mailbox", True, f"answers and holds {mails} mails")
 
 
 def _proxy(trusted: str) -> Finding:

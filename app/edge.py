@@ -21,7 +21,12 @@ MAX_BODY_BYTES = 256 * 1024
 _SMALL_BODY_BYTES = 64 * 1024
 # Wave's events and routers' reports are a few hundred bytes.
 _SMALL_BODIES = ("/api/wave/webhook", "/fas/")
+# Reports with pictures: twenty megabytes of them and the form around them (services/tickets/attachment_checks.py).
+MAX_UPLOAD_BYTES = 21 * 1024 * 1024
+_UPLOADS = ("/api/portal/tickets", "/portal/help", "/ticket/")
 BODY_SECONDS = 15.0
+# Two pictures over a slow mobile network.
+UPLOAD_SECONDS = 120.0
 _QUIET_MS = 1000
 _HEADER = correlation.HEADER.lower().encode()
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -38,6 +43,12 @@ class _Refusal:
 
 
 _TOO_SLOW = _Refusal(408, "body_too_slow", "The request came too slowly", f"A whole request must arrive within {BODY_SECONDS:.0f} seconds.")
+_UPLOAD_TOO_SLOW = _Refusal(
+    408,
+    "body_too_slow",
+    "The request came too slowly",
+    f"Files must arrive within {UPLOAD_SECONDS:.0f} seconds. Send fewer, or smaller ones.",
+)
 _FOREIGN_HOST = _Refusal(400, "unknown_host", "Unknown host", "This server does not answer under that name.")
 _FOREIGN_ORIGIN = _Refusal(403, "foreign_origin", "Not from another site", "The console is not used from other sites' pages.")
 
@@ -58,6 +69,10 @@ class _Head:
     content_length: int = 0
     host: str = ""
     origin: str | None = None
+    is_multipart: bool = False
+
+    def is_upload(self, path: str) -> bool:
+        return self.is_multipart and path.startswith(_UPLOADS)
 
 
 def _read_head(lines: Iterable[tuple[bytes, bytes]]) -> _Head:
@@ -69,6 +84,8 @@ def _read_head(lines: Iterable[tuple[bytes, bytes]]) -> _Head:
             head.content_length = int(value[:15])
         elif name == b"host":
             head.host = value.decode("latin-1")
+        elif name == b"content-type":
+            head.is_multipart = value.startswith(b"multipart/form-data")
         elif name == b"origin":
             head.origin = value.decode("latin-1")
     return head
@@ -116,7 +133,7 @@ class Edge:
             scope.setdefault("state", {})
             if scope["path"].startswith(headers.CONSOLE_PATHS):
                 headers.begin_page()
-            await self._serve(scope, receive, send)
+            await self._serve(scope, receive, send, head)
 
     def _refusal(self, scope: Scope, head: _Head) -> _Refusal | None:
         path = scope["path"]
@@ -127,13 +144,14 @@ class Edge:
             is_state_changing = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
             if is_state_changing and _hostname(head.origin) not in (_hostname(head.host), self._own_host):
                 return _FOREIGN_ORIGIN
-        if head.content_length > (limit := _body_limit(path)):
+        if head.content_length > (limit := _body_limit(path, head)):
             return _too_large(limit)
         return None
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started, status, received, limit = time.perf_counter(), 0, 0, _body_limit(scope["path"])
-        deadline = asyncio.get_running_loop().time() + self._body_seconds
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, head: _Head) -> None:
+        started, status, received, limit = time.perf_counter(), 0, 0, _body_limit(scope["path"], head)
+        seconds, too_slow = (UPLOAD_SECONDS, _UPLOAD_TOO_SLOW) if head.is_upload(scope["path"]) else (self._body_seconds, _TOO_SLOW)
+        deadline = asyncio.get_running_loop().time() + seconds
         is_whole, refusal = False, None
 
         async def bounded() -> Message:
@@ -146,7 +164,7 @@ class Edge:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError:
-                refusal = _TOO_SLOW
+                refusal = too_slow
                 raise BodyRefused from None
             received += len(message.get("body", b""))
             is_whole = not message.get("more_body", False)
@@ -221,5 +239,7 @@ class Edge:
         await send({"type": "http.response.body", "body": body})
 
 
-def _body_limit(path: str) -> int:
+def _body_limit(path: str, head: _Head) -> int:
+    if head.is_upload(path):
+        return MAX_UPLOAD_BYTES
     return _SMALL_BODY_BYTES if path.startswith(_SMALL_BODIES) else MAX_BODY_BYTES

@@ -27,7 +27,7 @@ _UVICORN: dict[str, Any] = {
 
 def compose(app: FastAPI, faces: Sequence[Face]) -> FastAPI:
     """Add the faces that this process serves. Router code never knows whether NiceGUI is beside it."""
-    from app.api import auth, authmon, inbound_reports, mail_stop, operations
+    from app.api import auth, authmon, inbound_reports, inbound_sms, mail_stop, operations
     from app.api.v1 import router as v1
 
     problems.install(app)
@@ -47,6 +47,7 @@ def compose(app: FastAPI, faces: Sequence[Face]) -> FastAPI:
     app.include_router(operations.router)
     if "api" in faces or "portal" in faces:
         app.include_router(inbound_reports.router)
+        app.include_router(inbound_sms.router)
         app.include_router(mail_stop.router)
     if "api" in faces:
         app.include_router(authmon.router)

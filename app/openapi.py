@@ -27,6 +27,8 @@ _TAGS = (
     ("incidents", "Outages, what came of them, and what staff says about them"),
     ("compensations", "Paid time that outages took, given back"),
     ("tickets", "What customers ask for help with"),
+    ("teams", "Who answers for tickets together, the rules by which tickets find them, and who is on duty"),
+    ("reports", "How the help desk does: promises kept, times, backlog, satisfaction"),
     ("sla", "What is promised, by which hours it is counted, and why a ticket is due when it is"),
     ("audit", "Who did what"),
     ("access", "Letting a client in without a purchase"),

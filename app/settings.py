@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     expo_access_token: SecretStr | None = None
 
     email_url: SecretStr | None = None
+    # The mailbox that customers write to (docs/intake.md); empty: no mail is read.
+    imap_url: SecretStr | None = None
 
     # Who reads tickets beside the local model: nobody (`local`), Anthropic, or any OpenAI-compatible address (docs/triage.md).
     ai_provider: Literal["local", "anthropic", "openai"] = "local"
@@ -174,6 +176,8 @@ class Settings(BaseSettings):
             raise SettingsError("INET_SECRET_KEY_PREVIOUS must be earlier values of INET_SECRET_KEY, separated by commas")
         if self.email_url and not self.email_url.get_secret_value().startswith(("smtp://", "smtps://")):
             raise SettingsError("INET_EMAIL_URL must look like smtp://user:password@host:587/?from=inet@example.gm (or smtps://)")
+        if self.imap_url and not self.imap_url.get_secret_value().startswith(("imap://", "imaps://")):
+            raise SettingsError("INET_IMAP_URL must look like imaps://user:password@host:993/INBOX (or imap:// with STARTTLS)")
         self._check_ai()
         if self.env == "production":
             self._check_production()

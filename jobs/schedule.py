@@ -37,5 +37,11 @@ PERIODIC = (
     # Finds what is due by its index: a tick that finds nothing costs one look.
     Periodic("tick-sla", "jobs.sla.tick", 15, "default", "Warnings, breaches and escalations of tickets"),
     Periodic("sweep-tickets", "jobs.tickets.sweep", 30, "default", "Tickets that came in and were not read yet"),
+    Periodic("sweep-inbound-texts", "jobs.intake_sms.sweep", 30, "default", "Texts of customers that were not read yet"),
+    Periodic("close-silent-tickets", "jobs.closure.sweep", 60, "default", "Tickets that silence closes, with notice"),
+    Periodic("gather-words", "jobs.ticket_search.gather_words", 300, "bulk", "Words of new tickets, for searches with typing errors"),
+    Periodic("fetch-mail", "jobs.intake.fetch_mail", 15, "default", "New mails, and how many both sides hold", 300),
+    Periodic("sweep-mail", "jobs.intake.sweep", 15, "default", "Mails that were kept and not read yet"),
+    Periodic("learn-triage", "jobs.learning.retrain", 7 * 86400, "triage", "Triage, from what staff decided", 600),
     Periodic("keep-history-small", "jobs.network.keep_history_small", 86400, "bulk", "Old health changes and periods", 600),
 )

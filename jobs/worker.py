@@ -49,6 +49,11 @@ def run(queues: Sequence[str] = ()) -> None:
     connection = redis.worker_client()
     if not outside().portabilling.warm_up():
         log.warning("worker.portabilling_away")
+    if tuple(queues) == ("triage",):
+        # Imported here: the model's libraries are not for the workers that move money.
+        from jobs.tickets import warm_up
+
+        warm_up()
     worker = Worker([Queue(name, connection=connection) for name in queues or QUEUES], connection=connection)
     try:
         worker.work(logging_level="WARNING")

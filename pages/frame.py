@@ -48,7 +48,8 @@ def draw(
     """Draw the frame; what is built inside the block is the page's content. Answers the place in the header for more of it."""
     dark = draw_bare()
     ui.html('<a class="skip" href="#content">Skip to the content</a>', sanitize=False)
-    drawer = ui.left_drawer(fixed=True).props("width=232 breakpoint=1023 show-if-above").classes("side")
+    # Not None: NiceGUI would ask the browser whether it is open, and log an error for each page that is left before the answer.
+    drawer = ui.left_drawer(value=False, fixed=True).props("width=232 breakpoint=1023 show-if-above").classes("side")
     with drawer:
         _navigation(page, pages, actor)
     with ui.header(elevated=False).classes("top"):

@@ -96,6 +96,19 @@ def public_page(path: str, *, title: str, because: str) -> Callable[[Callable[..
     return register
 
 
+def console_file(
+    path: str, *, permission: Permission
+) -> Callable[[Callable[..., Awaitable[Response]]], Callable[..., Awaitable[Response]]]:
+    """Declare an address under which the console's session gets bytes and no page. It asks for the person itself (`current_staff`)."""
+
+    def register(serve: Callable[..., Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
+        gate = Depends(PageGate(permission=permission.value))
+        _ROUTES[path] = lambda: app.get(path, dependencies=[gate], include_in_schema=False)(serve)
+        return serve
+
+    return register
+
+
 def in_header(draw_part: Callable[[], Awaitable[None]]) -> None:
     """Have a part drawn into the header of every page, for whoever is logged in. It must refuse nothing."""
     _HEADER.append(draw_part)

@@ -1,28 +1,42 @@
-"""The teams that answer for tickets: their members, what each knows, and who is on duty."""
+"""The teams that answer for tickets: their members, what each knows and carries, who is on duty, and what lies with those who are not."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 
 from nicegui import ui
+from sqlmodel import Session
 
 from app.clock import utc_now
 from app.db import in_transaction
-from pages.components.dialogs import confirm, dialog_card
-from pages.components.forms import form_buttons, text_field
-from pages.components.parts import action_button, page_header, panel, tone_chip
+from pages import team_forms
+from pages.components.dialogs import confirm
+from pages.components.parts import action_button, notice, page_header, panel, tone_chip
+from pages.components.site_map import Dot, SiteMap
 from pages.components.states import empty_state
 from pages.live import refresh_on
 from pages.shell import console_page, current_staff, silent_on_refusal, toast_on_refusal
 from services.accounts.permissions import Permission, Principal
-from services.tickets import teams
-from services.tickets.queries import Assignee, assignable_staff
+from services.tickets import duty, teams
+from services.tickets.duty import LeftBehind
+from services.tickets.rerouting import reroute
 from services.tickets.sla.telling import LEAD
-from services.tickets.teams import MemberView, TeamView
+from services.tickets.teams import SPOKEN, MemberView, TeamView
 
 PATH = "/console/teams"
 Refresh = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class _Shown:
+    views: tuple[TeamView, ...]
+    left: tuple[LeftBehind, ...]
+
+
+def _load(session: Session, *, actor: Principal) -> _Shown:
+    return _Shown(teams.list_teams(session, actor=actor), duty.left_behind(session, actor=actor))
 
 
 @console_page(PATH, title="Teams", permission=Permission.TICKETS_READ, icon="groups", group="Help", in_navigation=True)
@@ -32,41 +46,87 @@ async def teams_page(actor: Principal) -> None:
     async def refresh() -> None:
         with silent_on_refusal():
             by = await current_staff()
-            draw(await in_transaction(teams.list_teams, actor=by), by)
+            draw(await in_transaction(_load, actor=by), by)
 
-    def draw(views: tuple[TeamView, ...], by: Principal) -> None:
+    def draw(shown: _Shown, by: Principal) -> None:
         place.clear()
         with place:
-            _page(views, may_edit=by.may(Permission.DESK_EDIT), refresh=refresh)
+            _page(shown, by, refresh)
 
-    draw(await in_transaction(teams.list_teams, actor=actor), actor)
+    draw(await in_transaction(_load, actor=actor), actor)
     refresh_on(("teams",), refresh)
 
 
-def _page(views: tuple[TeamView, ...], *, may_edit: bool, refresh: Refresh) -> None:
+def _page(shown: _Shown, by: Principal, refresh: Refresh) -> None:
+    may_edit = by.may(Permission.DESK_EDIT)
     lead = f"Who answers for tickets together. Whoever has the skill “{LEAD}” hears of it when a deadline is at risk."
     with page_header("Teams", lead=lead):
+        action_button("Rules", partial(ui.navigate.to, "/console/routing"), icon="alt_route").mark("to-routing")
         if may_edit:
-            action_button("New team", partial(_new_form, refresh), icon="group_add", main=True).mark("new-team")
-    if not views:
+            action_button("New team", partial(team_forms.new_form, refresh), icon="group_add", main=True).mark("new-team")
+    if shown.left and by.may(Permission.TICKETS_ASSIGN):
+        _left_behind(shown.left, refresh)
+    if not shown.views:
         with panel():
             empty_state("No teams yet", "Tickets lie with people alone until there is one.", icon="groups")
-    for view in views:
+    for view in shown.views:
         _team(view, may_edit=may_edit, refresh=refresh)
 
 
+def _left_behind(left: tuple[LeftBehind, ...], refresh: Refresh) -> None:
+    names = sorted({one.name for one in left})
+    people = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    tickets = "1 ticket lies" if len(left) == 1 else f"{len(left)} tickets lie"
+    with notice("wait", f"{tickets} with {people}, off duty now or with a disabled account.", title="Nobody looks after these"):
+        action_button("Give them out anew", partial(_give_out_anew, left, refresh), icon="alt_route").mark("give-out-anew")
+
+
+async def _give_out_anew(left: tuple[LeftBehind, ...], refresh: Refresh) -> None:
+    with ui.context.client.content, toast_on_refusal():
+        text = "Each goes to somebody of its team who is on duty and can take it, else it waits in the team: " + ", ".join(
+            one.reference for one in left[:8]
+        )
+        text += " …" if len(left) > 8 else "."
+        if await confirm(f"Give out {len(left)} anew?", text, yes="Give them out") is None:
+            return
+        given = 0
+        for one in left:
+            # One by one, each in a transaction of its own: who was faster with one of them does not spoil the others.
+            with toast_on_refusal():
+                by = await current_staff()
+                why = f"{one.name} is not on duty."
+                _, decision = await in_transaction(reroute, actor=by, reference=one.reference, reason=why, within_team=True, now=utc_now())
+                given += decision.person is not None
+        ui.notify(f"{given} of {len(left)} have somebody new; the others wait in their team.", type="positive")
+        await refresh()
+
+
 def _team(view: TeamView, *, may_edit: bool, refresh: Refresh) -> None:
-    waiting = f"{view.open_tickets:,} open" if view.is_active else f"{view.open_tickets:,} open, not in use"
-    with panel(view.name, aside=waiting):
+    said = [f"{view.open_tickets:,} open", f"{view.waiting:,} with nobody" if view.waiting else "", "" if view.is_active else "not in use"]
+    with panel(view.name, aside=", ".join(part for part in said if part)):
+        if view.is_field:
+            ui.label("A field team: its tickets go to whoever is nearest and has the least to do today.").classes("soft small")
         with ui.element("div").classes("rows"):
             if not view.members:
                 empty_state("Nobody is in it", "A team without members hears of nothing.", icon="person_off")
             for member in view.members:
                 _member(view, member, may_edit=may_edit, refresh=refresh)
+        if view.is_field and any(member.zone for member in view.members):
+            _zones(view)
         if may_edit:
             with ui.element("div").classes("row").style("gap: 8px; padding-top: 12px"):
-                action_button("Take somebody in", partial(_open_member_form, view, refresh), icon="person_add").mark(f"add-to-{view.id}")
-                action_button("Change", partial(_change_form, view, refresh), icon="edit").mark(f"change-{view.id}")
+                take_in = partial(team_forms.open_member_form, view, None, refresh)
+                action_button("Take somebody in", take_in, icon="person_add").mark(f"add-to-{view.id}")
+                action_button("Change", partial(team_forms.change_form, view, refresh), icon="edit").mark(f"change-{view.id}")
+
+
+def _zones(view: TeamView) -> None:
+    zones = [(one, one.zone) for one in view.members if one.zone is not None]
+    middle = (sum(zone[0] for _, zone in zones) / len(zones), sum(zone[1] for _, zone in zones) / len(zones))
+    shown = SiteMap(f"Where the people of {view.name} are at home", at=middle, zoom=9)
+    shown.show(
+        Dot(one.staff_id, zone[0], zone[1], "good" if one.is_on_duty and one.is_active else "off", 4, one.name, "") for one, zone in zones
+    )
 
 
 def _member(view: TeamView, member: MemberView, *, may_edit: bool, refresh: Refresh) -> None:
@@ -74,93 +134,29 @@ def _member(view: TeamView, member: MemberView, *, may_edit: bool, refresh: Refr
         ui.label(member.name).classes("strong")
         for skill in member.skills:
             tone_chip(skill, "busy")
+        for code in member.languages:
+            tone_chip(SPOKEN.get(code, code), "off")
+        if view.is_field and member.zone is None:
+            tone_chip("No zone", "wait")
+        ui.label(f"{member.load} of {member.capacity}").classes("soft small").props('title="Undone tickets, and how many at once"')
         with ui.element("div").classes("end row items-center").style("gap: 4px"):
             if not member.is_active:
                 tone_chip("Account disabled", "wait")
-            tone_chip("On duty", "good") if member.is_on_duty else tone_chip("Off duty", "off")
             if may_edit:
-                edit = ui.button(icon="edit", color=None, on_click=partial(_member_form, view, member, (), refresh))
-                edit.props(f'flat round dense aria-label="Change {member.name}"').mark(f"member-{view.id}-{member.staff_id}")
-                gone = ui.button(icon="person_remove", color=None, on_click=partial(_remove, view, member, refresh))
-                gone.props(f'flat round dense aria-label="Take {member.name} out"').mark(f"remove-{view.id}-{member.staff_id}")
+                _duty_switch(view, member, refresh)
+                edit = partial(team_forms.open_member_form, view, member, refresh)
+                _icon("edit", f"Change {member.name}", edit, f"member-{view.id}-{member.staff_id}")
+                gone = partial(team_forms.remove, view, member, refresh)
+                _icon("person_remove", f"Take {member.name} out", gone, f"remove-{view.id}-{member.staff_id}")
+            else:
+                tone_chip("On duty", "good") if member.is_on_duty else tone_chip("Off duty", "off")
 
 
-def _new_form(refresh: Refresh) -> None:
-    with dialog_card("New team") as dialog:
-        name = text_field("Name", "team-name", props="autofocus maxlength=80")
-
-        async def act() -> None:
-            await in_transaction(teams.make_team, actor=await current_staff(), name=name.value or "", now=utc_now())
-            ui.notify("Made.", type="positive")
-            await refresh()
-
-        form_buttons(dialog, {"name": name}, yes="Make it", act=act)
-    dialog.open()
+def _duty_switch(view: TeamView, member: MemberView, refresh: Refresh) -> None:
+    switch = ui.switch("On duty" if member.is_on_duty else "Off duty", value=member.is_on_duty)
+    switch.props(f'dense aria-label="{member.name} on duty"').mark(f"duty-{view.id}-{member.staff_id}")
+    switch.on_value_change(partial(team_forms.switch_duty, view, member, refresh))
 
 
-def _change_form(view: TeamView, refresh: Refresh) -> None:
-    with dialog_card(f"Change {view.name}") as dialog:
-        name = text_field("Name", "team-name", value=view.name, props="autofocus maxlength=80")
-        in_use = ui.switch("In use", value=view.is_active).mark("field-in-use")
-        ui.label("Out of use it keeps its tickets and is given no new ones.").classes("soft small")
-
-        async def act() -> None:
-            await in_transaction(
-                teams.change_team,
-                actor=await current_staff(),
-                team_id=view.id,
-                name=name.value or "",
-                is_active=bool(in_use.value),
-                expected_revision=view.revision,
-                now=utc_now(),
-            )
-            ui.notify("Changed.", type="positive")
-            await refresh()
-
-        form_buttons(dialog, {"name": name}, yes="Change", act=act)
-    dialog.open()
-
-
-async def _open_member_form(view: TeamView, refresh: Refresh) -> None:
-    with ui.context.client.content, toast_on_refusal():
-        people = await in_transaction(assignable_staff, actor=await current_staff())
-        _member_form(view, None, people, refresh)
-
-
-def _member_form(view: TeamView, member: MemberView | None, people: tuple[Assignee, ...], refresh: Refresh) -> None:
-    inside = {one.staff_id for one in view.members}
-    title = f"{member.name} in {view.name}" if member else f"Take somebody into {view.name}"
-    with dialog_card(title) as dialog:
-        names = {member.staff_id: member.name} if member else {one.id: one.name for one in people if one.id not in inside}
-        who = ui.select(names, label="Who", value=member.staff_id if member else None, with_input=member is None)
-        who.props("outlined hide-bottom-space").classes("w-full").mark("field-who")
-        who.set_visibility(member is None)
-        written = ", ".join(member.skills) if member else ""
-        skills = text_field("Skills", "skills", value=written, props=f'maxlength=500 hint="With commas between them, like {LEAD}, wolof"')
-        on_duty = ui.switch("On duty", value=member.is_on_duty if member else True).mark("field-on-duty")
-
-        async def act() -> None:
-            await in_transaction(
-                teams.set_member,
-                actor=await current_staff(),
-                team_id=view.id,
-                staff_id=who.value or 0,
-                skills=(skills.value or "").split(","),
-                is_on_duty=bool(on_duty.value),
-                now=utc_now(),
-            )
-            ui.notify("Kept.", type="positive")
-            await refresh()
-
-        form_buttons(dialog, {"staff_id": who, "skills": skills}, yes="Keep it", act=act, marker="keep-member")
-    dialog.open()
-
-
-async def _remove(view: TeamView, member: MemberView, refresh: Refresh) -> None:
-    with ui.context.client.content, toast_on_refusal():
-        words = "Their tickets stay with them. They can be taken in again at any time."
-        if await confirm(f"Take {member.name} out of {view.name}?", words, yes="Take out", danger=True) is None:
-            return
-        await in_transaction(teams.remove_member, actor=await current_staff(), team_id=view.id, staff_id=member.staff_id, now=utc_now())
-        ui.notify("Taken out.", type="positive")
-        await refresh()
+def _icon(icon: str, label: str, act: Callable[[], object], marker: str) -> None:
+    ui.button(icon=icon, color=None, on_click=act).props(f'flat round dense aria-label="{label}"').mark(marker)

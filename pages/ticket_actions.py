@@ -13,10 +13,11 @@ from pages.components.dialogs import dialog_card
 from pages.components.forms import form_buttons
 from pages.shell import current_staff, toast_on_refusal
 from pages.ticket_story import HOLD_WORDS
-from pages.tickets import CATEGORY_WORDS, name_of
+from pages.ticket_words import CATEGORY_WORDS, name_of
 from services.accounts.permissions import Principal
+from services.tickets import board
 from services.tickets import service as tickets
-from services.tickets.models import Category, HoldReason, Priority, Ticket
+from services.tickets.models import Category, HoldReason, Priority, Ticket, TicketState
 from services.tickets.queries import Assignee, TicketRow, assignable_staff
 from services.tickets.teams import active_teams, hand_over
 
@@ -84,23 +85,6 @@ def _draw_assign_form(row: TicketRow, people: tuple[Assignee, ...], teams: dict[
     dialog.open()
 
 
-def note_form(ticket: Ticket, refresh: Refresh) -> None:
-    """A word among staff."""
-    with dialog_card(f"Note in {ticket.reference}") as dialog:
-        ui.label("Only staff read it.").classes("soft")
-        field = ui.textarea("Note").props(f"outlined autofocus autogrow hide-bottom-space maxlength={tickets.MAX_WORDS}")
-        field.classes("w-full").mark("field-staff-note")
-
-        async def act() -> None:
-            by = await current_staff()
-            await in_transaction(tickets.note, actor=by, reference=ticket.reference, text=field.value or "", now=utc_now())
-            ui.notify("Kept.", type="positive")
-            await refresh()
-
-        form_buttons(dialog, {"note": field}, yes="Keep it", act=act)
-    dialog.open()
-
-
 def triage_form(ticket: Ticket, refresh: Refresh) -> None:
     """How urgent it is and what it is about."""
     with dialog_card(f"Priority and subject of {ticket.reference}") as dialog:
@@ -160,6 +144,34 @@ async def go_on(ticket: Ticket, refresh: Refresh) -> None:
         await in_transaction(tickets.go_on, actor=by, reference=ticket.reference, expected_revision=ticket.revision, now=utc_now())
         ui.notify("It is being worked on.", type="positive")
         await refresh()
+
+
+def resolve_form(ticket: Ticket, refresh: Refresh) -> None:
+    """It is solved; whoever wrote it is told so."""
+    with dialog_card(f"Resolve {ticket.reference}?") as dialog:
+        ui.label("The customer is told that it is solved and asked how it was. If they answer within 7 days, it is open again.").classes(
+            "soft"
+        )
+        note = ui.textarea("What was done (staff read it; may be left empty)").props(
+            "outlined autofocus autogrow hide-bottom-space maxlength=500"
+        )
+        note.classes("w-full").mark("field-note")
+
+        async def act() -> None:
+            await in_transaction(
+                board.move,
+                actor=await current_staff(),
+                reference=ticket.reference,
+                to=TicketState.RESOLVED,
+                note=(note.value or "").strip(),
+                expected_revision=ticket.revision,
+                now=utc_now(),
+            )
+            ui.notify("Resolved.", type="positive")
+            await refresh()
+
+        form_buttons(dialog, {"note": note}, yes="Resolve it", act=act)
+    dialog.open()
 
 
 def move_form(ticket: Ticket, refresh: Refresh) -> None:

@@ -1,19 +1,13 @@
-"""A ticket's conversation and its history, in words."""
+"""A ticket's history, in words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from nicegui import ui
-
-from pages.components.parts import moment
 from pages.components.timeline import Happening
 from pages.components.words import Tone
-from pages.tickets import CATEGORY_WORDS
-from services.tickets.models import Category, MessageKind, TicketEvent, TicketMessage
+from pages.ticket_words import CATEGORY_WORDS
+from services.tickets.models import Category, TicketEvent
 from services.tickets.queries import TicketStory
 
-_WHO = {MessageKind.CUSTOMER: "Customer", MessageKind.SYSTEM: "INET"}
 _STATES = {
     "new": "Set back to new",
     "open": "Being worked on",
@@ -24,6 +18,15 @@ _STATES = {
 }
 _TONES: dict[str, Tone] = {"closed": "good", "resolved": "good", "open": "busy"}
 HOLD_WORDS = {"part": "a part", "third_party": "a third party", "site_access": "a way in", "outage": "the network"}
+_STEPS = {
+    "merged": "Merged into {into}",
+    "unmerged": "Merge into {from} undone",
+    "took_in": "Took in {from}",
+    "gave_back": "Gave messages back to {to}",
+    "took_back": "Took messages back from {from}",
+    "split_off": "Messages split off into {to}",
+    "split_from": "Split off {from}",
+}
 _FIELDS = {
     "priority": "Priority",
     "category": "What it is about",
@@ -34,20 +37,6 @@ _FIELDS = {
     "subject": "Subject",
     "language": "Language",
 }
-
-
-def conversation(messages: Sequence[TicketMessage]) -> None:
-    """What was said, oldest first; notes among staff stand out, for the customer never sees them."""
-    with ui.element("div").classes("conversation").mark("conversation"):
-        for message in messages:
-            with ui.element("article").classes(f"message {message.kind.value}"):
-                with ui.element("header"):
-                    ui.label(_WHO.get(message.kind, message.author)).classes("strong")
-                    if message.kind is MessageKind.NOTE:
-                        ui.label("Note, staff only").classes("soft small")
-                    with ui.element("div").classes("end soft small"):
-                        moment(message.created_at)
-                ui.label(message.body).classes("text")
 
 
 def happenings(story: TicketStory) -> list[Happening]:
@@ -71,9 +60,46 @@ def _happening(event: TicketEvent, story: TicketStory) -> Happening:
             return Happening(event.at, f"Team: {named}", "busy", aside=by, more=str(data.get("why") or ""))
         case "triaged":
             return _triaged(event, by)
+        case "tags":
+            return Happening(event.at, _tags(data), aside=by)
+        case "link" | "unlink":
+            text = f"Linked with {data.get('to')}" if event.kind == "link" else f"No longer linked with {data.get('to')}"
+            return Happening(event.at, text, aside=by, more=str(data.get("why") or ""))
+        case kind if kind in _STEPS:
+            return Happening(event.at, _STEPS[kind].format_map(_Named(data)), "busy", aside=by)
+        case "escalated":
+            to = ", ".join(map(str, data.get("to") or ()))
+            return Happening(event.at, f"Escalated to {to}", "wait", aside=by, more=str(data.get("why") or ""))
+        case "routed":
+            return _routed(event, by)
+        case "action":
+            return Happening(event.at, str(data.get("what") or "Did something"), "good", aside=by, more=str(data.get("target") or ""))
+        case "facts":
+            return Happening(event.at, "Facts of that moment noted", aside=by, is_call=True)
         case kind if kind in _FIELDS:
             return Happening(event.at, f"{_FIELDS[kind]}: {_said(data.get('to'))}", aside=by, more=str(data.get("why") or ""))
     return Happening(event.at, event.kind.replace("_", " ").capitalize(), aside=by)
+
+
+class _Named(dict[str, object]):
+    def __missing__(self, key: str) -> str:
+        return "another ticket"
+
+
+def _tags(data: dict[str, object]) -> str:
+    added, removed = data.get("added") or [], data.get("removed") or []
+    parts = [
+        f"{word} {', '.join(map(str, some))}"
+        for word, some in (("tagged", added), ("tag removed:", removed))
+        if isinstance(some, list) and some
+    ]
+    return "; ".join(parts).capitalize() or "Tags"
+
+
+def _routed(event: TicketEvent, by: str) -> Happening:
+    data = event.data
+    to = " · ".join(str(data[name]) for name in ("team", "person") if data.get(name) and not isinstance(data[name], int))
+    return Happening(event.at, f"Routed{f' to {to}' if to else ''}", "busy", aside=by, more=str(data.get("why") or ""))
 
 
 def _triaged(event: TicketEvent, by: str) -> Happening:

@@ -8,9 +8,9 @@ from typing import Any
 
 from nicegui import ui
 
-from pages.components.parts import Facts, action_button, chip, copy_button, panel, tone_chip
+from pages.components.parts import Facts, action_button, chip, panel, tone_chip
 from pages.ticket_actions import triage_form
-from pages.tickets import CATEGORY_WORDS, PATH
+from pages.ticket_words import CATEGORY_WORDS, PATH
 from services.accounts.permissions import Permission, Principal
 from services.tickets.models import Category, Priority
 from services.tickets.queries import TicketStory
@@ -18,6 +18,7 @@ from services.tickets.sight import sees_all
 from services.tickets.triage.language import NAMES
 
 Refresh = Callable[[], Awaitable[None]]
+UseReply = Callable[[str], None]
 _SOURCES = {"rule": "Known from our records", "model": "Read on this machine", "provider": "Read here and by the language model outside"}
 _KINDS = {
     "phone": "Phone",
@@ -31,7 +32,7 @@ _KINDS = {
 }
 
 
-def thoughts(story: TicketStory, actor: Principal, refresh: Refresh) -> None:
+def thoughts(story: TicketStory, actor: Principal, refresh: Refresh, use_reply: UseReply) -> None:
     """A panel with the latest reading; nothing where nothing was read."""
     said = next((event.data for event in reversed(story.history) if event.kind == "triaged"), None)
     if said is None:
@@ -45,7 +46,8 @@ def thoughts(story: TicketStory, actor: Principal, refresh: Refresh) -> None:
         _reasons(said)
         if sees_all(actor):
             _lookalikes(said)
-        _reply(said)
+        if ticket.is_open and actor.may(Permission.TICKETS_REPLY):
+            _reply(said, use_reply)
         if ticket.is_open and actor.may(Permission.TICKETS_EDIT):
             action_button("It is something else", partial(triage_form, ticket, refresh), icon="rule").mark("something-else")
 
@@ -107,7 +109,7 @@ def _lookalikes(said: Mapping[str, Any]) -> None:
                 ui.label(str(one.get("reason") or "")).classes("soft small")
 
 
-def _reply(said: Mapping[str, Any]) -> None:
+def _reply(said: Mapping[str, Any], use_reply: UseReply) -> None:
     reply = said.get("reply")
     if not reply:
         return
@@ -119,4 +121,4 @@ def _reply(said: Mapping[str, Any]) -> None:
         if sources:
             ui.label(f"Facts from: {sources}").classes("soft small")
         with ui.element("div"):
-            copy_button(text, label="Copy the reply").mark("copy-reply")
+            action_button("Take it over", partial(use_reply, text), icon="edit").mark("use-reply")

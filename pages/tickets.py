@@ -1,107 +1,176 @@
-"""Tickets: what customers reported and what outages opened, and with whom each lies."""
+"""Tickets: what customers reported and what outages opened, when each is due, and with whom it lies."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from app.db import in_transaction
-from pages.components import words
-from pages.components.parts import page_header
-from pages.components.table import Choice, Column, ListState, ServerTable, state_cell, time_cell
-from pages.live import refresh_on
-from pages.shell import console_page
-from services.accounts.permissions import Permission, Principal
-from services.listing import Listing
-from services.tickets.models import Category, Priority, TicketState
-from services.tickets.queries import Assignee, TicketFilter, TicketRow, list_tickets
-from services.tickets.sight import sees_all
-from services.tickets.teams import active_teams
+import anyio.to_thread
+from nicegui import ui
 
-PATH = "/console/tickets"
+from app.clock import utc_now
+from app.db import in_transaction, transaction
+from pages.components import words
+from pages.components.parts import action_button, page_header
+from pages.components.table import Choice, Column, ListState, ServerTable, chip_cell, due_cell, state_cell
+from pages.live import refresh_on
+from pages.shell import console_page, current_staff, toast_on_refusal
+from pages.ticket_by_phone import by_phone_form
+from pages.ticket_keys import ON_LIST, keys_button
+from pages.ticket_words import CATEGORY_WORDS, CHANNEL_WORDS, PATH, name_of
+from pages.tickets_bulk import BulkBar
+from pages.tickets_views import ViewTabs
+from services.accounts.permissions import Permission, Principal
+from services.listing import Listing, Slice
+from services.tickets import export, filter_choices
+from services.tickets.filter_choices import FilterChoices
+from services.tickets.models import Category, Channel, Priority, Ticket, TicketState
+from services.tickets.people import headline
+from services.tickets.queries import BEST, TicketFilter, TicketRow, list_tickets
+from services.tickets.sight import sees_all
+from services.tickets.triage.language import NAMES
+
+MINE, NOBODYS, MY_TEAMS = "me", "nobody", "mine"
+UNDONE, ALL = "undone", "all"
+LATE, TODAY = "late", "today"
+_PICK = Column("pick", "", "pick", phone="hide")
 COLUMNS = (
     Column("reference", "Ticket", "link", phone="title"),
     Column("state", "State", "chip", phone="corner"),
     Column("priority", "Priority", "chip"),
-    Column("body", "What is wrong"),
-    Column("phone", "Customer"),
-    Column("gateway", "Place"),
+    Column("due", "Due", "due", sortable=True),
+    Column("customer", "Customer"),
+    Column("place", "Place"),
     Column("assignee", "Assigned to"),
-    Column("created", "Sent", "time", sortable=True),
 )
-MINE, NOBODYS = "me", "nobody"
-CATEGORY_WORDS = {
-    Category.CONNECTIVITY: "No connection",
-    Category.SLOW_SPEED: "Slow",
-    Category.PAYMENT: "Payment",
-    Category.VOUCHER: "Voucher and package",
-    Category.ACCOUNT_ACCESS: "Account and log-in",
-    Category.COVERAGE_INSTALLATION: "Coverage and installation",
-    Category.DEVICE_SETUP: "Device set-up",
-    Category.COMPLAINT_STAFF: "Complaint about service",
-    Category.GENERAL_QUESTION: "General question",
-}
-_UNDONE = "undone"
-_STATES = Choice("state", "State", {_UNDONE: "Not done"} | {state.value: words.words_of(state).text for state in TicketState})
+_STATES = Choice(
+    "state", "State", {UNDONE: "Not done", ALL: "Any state"} | {state.value: words.words_of(state).text for state in TicketState}
+)
 _PRIORITIES = Choice("priority", "Priority", {level.value: words.words_of(level).text for level in Priority})
-_DESKS = Choice("assigned", "Assigned to", {MINE: "Me", NOBODYS: "Nobody"})
-_SUMMARY = 140
+_DUE = Choice("due", "Due", {LATE: "Late", TODAY: "Until tonight"})
+_CATEGORIES = Choice("category", "About", {one.value: text for one, text in CATEGORY_WORDS.items()})
+_CHANNELS = Choice("channel", "Came by", {one.value: text for one, text in CHANNEL_WORDS.items()})
+_LANGUAGES = Choice("language", "Language", {code: name.capitalize() for code, name in NAMES.items()})
+DEFAULT = ListState(sort="due", descending=False, filters={"state": UNDONE})
 
 
-def name_of(assignee: Assignee) -> str:
-    """Whom a report lies with; that an account is disabled must be seen, for nobody looks after it then."""
-    return assignee.name if assignee.is_active else f"{assignee.name} (disabled)"
-
-
-def row_cells(row: TicketRow) -> dict[str, Any]:
+def row_cells(row: TicketRow, *, picked: frozenset[str] = frozenset()) -> dict[str, Any]:
     ticket = row.ticket
     return {
         "id": ticket.id,
         "href": f"{PATH}/{ticket.reference}",
+        "pick": {"on": "1" if ticket.reference in picked else ""},
         "reference": ticket.reference,
-        "state": state_cell(ticket.state),
+        "second": headline(ticket),
+        "state": chip_cell("Customer wrote", "wait") if is_unanswered(ticket) else state_cell(ticket.state),
         "priority": state_cell(ticket.priority),
-        "body": " ".join(ticket.body.split())[:_SUMMARY],
-        "phone": row.customer.masked_phone if row.customer else None,
-        "gateway": row.gateway_name,
+        "due": due_cell(ticket.due_at) if ticket.is_open else None,
+        "customer": row.customer.masked_phone if row.customer else None,
+        "place": row.site_name or row.gateway_name,
         "assignee": name_of(row.assignee) if row.assignee else row.team_name,
-        "created": time_cell(ticket.created_at),
     }
 
 
-async def load(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:
-    chosen, desk, level, team = (state.filters.get(name) for name in ("state", "assigned", "priority", "team"))
-    wanted = TicketFilter(
-        state=TicketState(chosen) if chosen and chosen != _UNDONE else None,
-        is_undone=chosen == _UNDONE,
+def is_unanswered(ticket: Ticket) -> bool:
+    """Whether the customer said something since we last answered; of a new one its state says it."""
+    is_last = ticket.last_reply_at is None or (ticket.last_customer_at is not None and ticket.last_customer_at > ticket.last_reply_at)
+    return ticket.state is TicketState.OPEN and ticket.last_customer_at is not None and is_last
+
+
+def wanted_in(state: ListState, actor: Principal, own_teams: tuple[int, ...]) -> TicketFilter:
+    """What the list's address asks for. A search looks everywhere unless a state is chosen: what is found may be done long since."""
+    chosen, desk, team, due = (state.filters.get(name) for name in ("state", "assigned", "team", "due"))
+    now = utc_now()
+    tonight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    level, about, way, site = (state.filters.get(name) for name in ("priority", "category", "channel", "site"))
+    return TicketFilter(
+        state=TicketState(chosen) if chosen and chosen not in (UNDONE, ALL) else None,
+        is_undone=chosen == UNDONE and not state.search,
         priority=Priority(level) if level else None,
         search=state.search,
-        assignee_id=actor.id if desk == MINE else None,
+        assignee_id=actor.id if desk == MINE else None if desk in (None, NOBODYS) else int(desk),
         is_unassigned=desk == NOBODYS,
-        team_id=int(team) if team else None,
+        team_id=int(team) if team and team != MY_TEAMS else None,
+        team_ids=own_teams if team == MY_TEAMS else None,
+        category=Category(about) if about else None,
+        channel=Channel(way) if way else None,
+        language=state.filters.get("language"),
+        site_id=int(site) if site else None,
+        tag=state.filters.get("tag"),
+        due_before={LATE: now, TODAY: tonight}.get(due or ""),
     )
-    found = await in_transaction(list_tickets, actor=actor, wanted=wanted, part=state.part)
-    return Listing(tuple(row_cells(row) for row in found.rows), found.total, found.is_estimate)
+
+
+def _filters(choices: FilterChoices, *, all_of_them: bool) -> tuple[Choice, ...]:
+    tags = Choice("tag", "Tag", {tag: tag for tag in choices.tags})
+    sites = Choice("site", "Site", {str(number): name for number, name in choices.sites.items()})
+    common = (_STATES, _PRIORITIES, _DUE)
+    if not all_of_them:
+        return (*common, _CATEGORIES, sites, tags)
+    desks = Choice(
+        "assigned", "Assigned to", {MINE: "Me", NOBODYS: "Nobody"} | {str(number): name for number, name in choices.people.items()}
+    )
+    teams = Choice("team", "Team", {MY_TEAMS: "My teams"} | {str(number): name for number, name in choices.teams.items()})
+    return (_STATES, desks, _DUE, teams, _PRIORITIES, _CATEGORIES, sites, _CHANNELS, tags, _LANGUAGES)
 
 
 @console_page(PATH, title="Tickets", permission=Permission.TICKETS_READ, icon="support_agent", group="Help", in_navigation=True)
 async def tickets_page(actor: Principal) -> None:
-    all_of_them = sees_all(actor)
-    lead = "What customers wrote and outages opened, with the place and the purchase it is about."
-    with page_header("Tickets", lead=lead if all_of_them else "The tickets that were given to you."):
-        pass
-    named = await in_transaction(active_teams, actor=actor)
-    teams = Choice("team", "Team", {str(number): name for number, name in named.items()})
+    all_of_them, may_edit = sees_all(actor), actor.may(Permission.TICKETS_EDIT)
+    choices = await in_transaction(filter_choices.read, actor=actor)
+    with page_header("Tickets", lead="" if all_of_them else "The tickets that were given to you."):
+        if all_of_them:
+            action_button("Board", lambda: ui.navigate.to(f"{PATH}/board"), icon="view_kanban").mark("board")
+        action_button("Download CSV", lambda: _download(table, choices), icon="download").mark("csv")
+        if may_edit and all_of_them:
+            action_button("New ticket", by_phone_form, icon="add", main=True).props("data-key=c").mark("new-ticket")
+        keys_button(ON_LIST)
+    tabs = ViewTabs(actor, all_of_them=all_of_them)
+    await tabs.load()
+    bar = BulkBar(lambda: table.reload()) if may_edit else None  # noqa: PLW0108 - the table comes after it
+
+    async def load(by: Principal, state: ListState) -> Listing[dict[str, Any]]:
+        wanted = wanted_in(state, by, choices.own_teams)
+        is_plain = (state.sort, state.descending) == (DEFAULT.sort, DEFAULT.descending)
+        part = Slice(state.part.offset, state.part.limit, BEST) if state.search.strip() and is_plain else state.part
+        found = await in_transaction(list_tickets, actor=by, wanted=wanted, part=part)
+        picked = frozenset(bar.picked) if bar else frozenset[str]()
+        return Listing(tuple(row_cells(row, picked=picked) for row in found.rows), found.total, found.is_estimate)
+
+    async def pick(ticket_id: int) -> None:
+        for row in table.rows:
+            if row["id"] == ticket_id and bar:
+                bar.toggle(row["reference"])
+                row["pick"] = {"on": "1" if row["reference"] in bar.picked else ""}
+        table.show_again()
+
+    shown = COLUMNS if all_of_them else tuple(column for column in COLUMNS if column.name != "assignee")
     table = ServerTable(
         path=PATH,
         marker="tickets",
-        columns=COLUMNS if all_of_them else [column for column in COLUMNS if column.name != "assignee"],
+        columns=(_PICK, *shown) if may_edit else shown,
         load=load,
-        default=ListState(sort="created"),
-        search="Reference, phone, words, device or place",
-        filters=(_STATES, _PRIORITIES, _DESKS, teams) if all_of_them else (_STATES, _PRIORITIES),
-        empty=("No tickets", "When a customer reports a problem on the portal, or an outage opens one, it is here at once.")
+        default=DEFAULT,
+        search="Reference, phone, words, device, code, place",
+        filters=_filters(choices, all_of_them=all_of_them),
+        folded_from=3,
+        empty=("Nothing to do", "Every ticket here is done. When a customer reports a problem, it is here at once.")
         if all_of_them
         else ("No tickets for you", "When Customer Care gives you a ticket, it is here at once."),
+        on_pick=pick if may_edit else None,
+        on_state=lambda state: tabs.mark_here(state.as_query(DEFAULT)),
     )
     await table.first()
+    tabs.mark_here(table.state.as_query(DEFAULT))
+    if bar:
+        bar.offer_page(lambda: [row["reference"] for row in table.rows])
     refresh_on(("tickets",), table.refresh)
+
+
+async def _download(table: ServerTable, choices: FilterChoices) -> None:
+    with toast_on_refusal():
+        by = await current_staff()
+        lines = export.csv_lines(transaction, actor=by, wanted=wanted_in(table.state, by, choices.own_teams))
+        data = await anyio.to_thread.run_sync(partial("".join, lines))
+        ui.download.content(data.encode(), f"tickets-{utc_now():%Y-%m-%d}.csv", "text/csv; charset=utf-8")

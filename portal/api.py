@@ -15,7 +15,7 @@ from app.documented import refusals
 from app.errors import InvalidInput
 from app.failpoints import boundary
 from app.outbound import run_outbound
-from portal import limits, schemas
+from portal import limits, reports, schemas
 from portal.captive import captive_url
 from portal.limits import Asker
 from portal.proof import Proof
@@ -29,7 +29,6 @@ from services.integrations.clients import outside
 from services.packages.service import offers
 from services.payments import checkout, find, webhooks
 from services.payments.checkout import Opened, Order
-from services.tickets.service import report_problem
 from services.vouchers import service as vouchers
 
 _CUSTOMER = public("a customer at a hotspot has no account")
@@ -221,24 +220,4 @@ def send_code(body: CodeRequest) -> dict[str, str]:
     return {"status": "If this number bought Wi-Fi, its receipt code is on the way by SMS."}
 
 
-class Report(_Body):
-    body: str = Field(min_length=1, max_length=4000)
-    phone: str | None = Field(default=None, max_length=32)
-    payment_id: str | None = Field(default=None, max_length=64)
-    context: _Context = None
-
-
-@router.post("/portal/tickets", summary="Report a problem", status_code=201, responses=answers(schemas.Reported, 404, 410, status=201))
-def report(body: Report, device_token: DeviceToken = None) -> dict[str, str]:
-    """Store a problem report with what is known of the place and the purchase."""
-    now = utc_now()
-    with transaction() as session:
-        who = visitor(session, context=body.context, device_token=device_token, now=now)
-        limits.report(Asker(who.context, who.device))
-        payment = (
-            checkout.payment_by_public_id(session, body.payment_id)
-            if body.payment_id
-            else find.payment_of_client(session, who.context, who.device, now=now)
-        )
-        ticket = report_problem(session, body=body.body, phone=body.phone or None, context=who.context, payment=payment, now=now)
-        return {"reference": ticket.reference}
+router.include_router(reports.router)

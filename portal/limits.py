@@ -87,11 +87,11 @@ def send_code(phone: str) -> None:
     count(CODES_TO_PHONE, canonical)
 
 
-def report(asker: Asker) -> None:
-    """Raises TooMany."""
-    if asker.client is not None:
-        count(REPORTS_OF_CLIENT, *asker.client)
-    count(REPORTS_OF_ADDRESS, origin.current())
+def report(asker: Asker, key: str | None) -> None:
+    """One that is repeated under its key is counted once. Raises TooMany."""
+    for limit, who in ((REPORTS_OF_CLIENT, asker.client), (REPORTS_OF_ADDRESS, (origin.current(),))):
+        if who is not None:
+            count_once(limit, key, *who) if key else count(limit, *who)
 
 
 @contextmanager

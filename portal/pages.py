@@ -5,26 +5,25 @@ Which client of which hotspot asks travels in the address (`?c=`) and in a hidde
 
 from __future__ import annotations
 
-import re
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from sqlmodel import Session
 
 from app.access import public
 from app.db import transaction
 from app.errors import DomainError
 from app.outbound import run_outbound
-from portal import captive, limits, rendering
+from portal import captive, help_pages, limits, rendering, tickets
 from portal.api import buy_for
 from portal.limits import Asker
 from portal.pay_page import pay_page
 from portal.proof import Proof
-from portal.visits import Linked, LongText, PageRoute, Posted, Problem, Text, Visit, error_page, problem_of
+from portal.visits import Linked, PageRoute, Posted, Problem, Text, Visit, error_page, form_page, problem_of
 from services.access import slots
 from services.access.context import HotspotContext
 from services.access.entitlements import AccessView, usable_for_client, view_access
@@ -34,10 +33,8 @@ from services.access.models import Entitlement
 from services.access.slots import DeviceView
 from services.accounts.customers import device_from_token, token_for
 from services.packages.service import offer_to_buy, offers, terms_of
-from services.payments.checkout import payment_by_public_id
 from services.payments.find import find_by_receipt, payment_of_client, public_id_of, send_receipt_codes
 from services.payments.models import TO_BE_SERVED, PaymentStatus
-from services.tickets.service import report_problem
 from services.vouchers.service import enter_code, find_by_code
 
 _PUBLIC = [
@@ -46,12 +43,13 @@ _PUBLIC = [
 ]
 router = APIRouter(route_class=PageRoute, default_response_class=Response, include_in_schema=False, dependencies=_PUBLIC)
 router.include_router(captive.places)
+router.include_router(help_pages.router)
+router.include_router(tickets.router)
 fallback = APIRouter(route_class=PageRoute, default_response_class=Response, include_in_schema=False, dependencies=_PUBLIC)
 """Whatever else is asked for under `/portal/`: to be included after everything that lives there."""
 
 ProofText = Annotated[str, Form(max_length=400)]
 PaymentId = Annotated[str, Path(max_length=64, pattern=r"^[\w-]+$")]
-_TICKET = re.compile(r"T-[0-9A-Z]{7}")
 _REFRESH_SECONDS = 4
 _UNDER_WAY = (PaymentStatus.CREATED, PaymentStatus.CHECKOUT_OPEN, PaymentStatus.ATTENTION, *TO_BE_SERVED)
 
@@ -134,7 +132,7 @@ def session_page(visit: Linked) -> Response:
 def _session_page(visit: Visit, problem: Problem | None = None) -> Response:
     with transaction() as session:
         own = _with_devices(session, visit)
-    return _form(visit, "session", problem, own=own, live=_live(visit, "/portal/session", own), refresh=_refresh(own))
+    return form_page(visit, "session", problem, own=own, live=_live(visit, "/portal/session", own), refresh=_refresh(own))
 
 
 @router.post("/portal/session")
@@ -147,7 +145,7 @@ def connect(visit: Posted) -> Response:
         if back is None:
             raise NoTimeLeft
     except DomainError as error:
-        return _form(visit, "session", problem_of(error), own=None)
+        return form_page(visit, "session", problem_of(error), own=None)
     return visit.go("/portal/session", device_token=_token(back))
 
 
@@ -184,13 +182,7 @@ def _buy_page(visit: Visit, package_id: str, *, phone: str = "", problem: Proble
     with transaction() as session:
         offer = offer_to_buy(session, package_id)
     # The key makes a double tap or a reload the same purchase.
-    return _form(visit, "buy", problem, offer=offer, key=secrets.token_urlsafe(16), phone_value=phone)
-
-
-def _form(visit: Visit, template: str, problem: Problem | None, **values: Any) -> Response:
-    if problem is None:
-        return visit.page(template, **values)
-    return visit.page(template, problem=problem, status=problem.status, headers=problem.headers, **values)
+    return form_page(visit, "buy", problem, offer=offer, key=secrets.token_urlsafe(16), phone_value=phone)
 
 
 @router.post("/portal/buy/{package_id}")
@@ -230,7 +222,7 @@ def enter_voucher(visit: Posted, code: Text = "", proof: ProofText = "", work: T
                 entry = enter_code(session, code=code, context=visit.context, device=device, now=visit.now)
             own = _own(session, entry.entitlement, now=visit.now)
     except DomainError as error:
-        return _form(visit, "voucher", problem_of(error, fields=("code",)), code_value=code)
+        return form_page(visit, "voucher", problem_of(error, fields=("code",)), code_value=code)
     if visit.context is None:
         return visit.page("kept", own=own)
     return visit.go("/portal/session", device_token=_token(entry))
@@ -261,7 +253,7 @@ def find(
                 found = find_by_receipt(session, phone=phone, reference=reference, context=visit.context, device=device, now=visit.now)
     except DomainError as error:
         problem = problem_of(error, fields=("phone", "reference", "code"))
-        return _form(visit, "find", problem, tried=kind, phone_value=phone, reference_value=reference, code_value=code)
+        return form_page(visit, "find", problem, tried=kind, phone_value=phone, reference_value=reference, code_value=code)
     token = token_for(found.device.id) if found.device is not None and found.device.id is not None else None
     return visit.go(f"/portal/pay/{found.payment_id}", device_token=token)
 
@@ -288,44 +280,8 @@ def send_code(visit: Posted, phone: Text = "") -> Response:
             send_receipt_codes(session, phone=phone, now=visit.now)
     except DomainError as error:
         problem = problem_of(error, prefix="send-", fields=("phone",))
-        return _form(visit, "find", problem, tried="", phone_value=phone, reference_value="", code_value="")
+        return form_page(visit, "find", problem, tried="", phone_value=phone, reference_value="", code_value="")
     return visit.page("sent")
-
-
-@router.get("/portal/help")
-def help_form(visit: Linked, p: Annotated[str, Query(max_length=64)] = "", ticket: str = "") -> Response:
-    if _TICKET.fullmatch(ticket):
-        return visit.page("thanks", ticket=ticket)
-    return _help_page(visit, payment_id=p.replace("\x00", ""))
-
-
-def _help_page(visit: Visit, *, payment_id: str, body: str = "", phone: str = "", problem: Problem | None = None) -> Response:
-    reference = ""
-    if payment_id:
-        with transaction() as session:
-            reference = payment_by_public_id(session, payment_id).reference
-    values = {"payment_id": payment_id, "reference": reference, "body_value": body, "phone_value": phone}
-    return _form(visit, "help", problem, **values)
-
-
-@router.post("/portal/help")
-def report(
-    visit: Posted, body: LongText = "", phone: Text = "", payment_id: Annotated[str, Form(max_length=64, pattern=r"^[\w-]*$")] = ""
-) -> Response:
-    try:
-        with transaction() as session:
-            device = device_from_token(session, visit.device_token)
-            limits.report(Asker(visit.context, device))
-            payment = (
-                payment_by_public_id(session, payment_id)
-                if payment_id
-                else payment_of_client(session, visit.context, device, now=visit.now)
-            )
-            ticket = report_problem(session, body=body, phone=phone or None, context=visit.context, payment=payment, now=visit.now)
-    except DomainError as error:
-        problem = problem_of(error, fields=("body", "phone"))
-        return _help_page(visit, payment_id=payment_id, body=body, phone=phone, problem=problem)
-    return visit.go("/portal/help", ticket=ticket.reference)
 
 
 @router.get("/portal/static/{name}")

@@ -52,6 +52,12 @@ def texts(language: str = DEFAULT_LANGUAGE) -> Texts:
     return found
 
 
+def language_for(wanted: str | None) -> str:
+    """That language if the portal speaks it, else its own."""
+    is_known = wanted is not None and wanted.isalpha() and (_HERE / "texts" / f"{wanted}.json").is_file()
+    return wanted if is_known and wanted is not None else DEFAULT_LANGUAGE
+
+
 def dalasi(bututs: int) -> str:
     """`D 25`, and `D 25.50` where bututs are left over."""
     whole, rest = divmod(bututs, 100)

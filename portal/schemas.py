@@ -98,6 +98,7 @@ class CodeSent(BaseModel):
 
 class Reported(BaseModel):
     reference: str = Field(examples=["T-7KMNPRS"])
+    url: str | None = Field(description="The page on which the conversation goes on; null for a repeat by somebody who is not known")
 
 
 def answers(model: type[BaseModel], *statuses: int, status: int = 200) -> dict[int | str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator
 from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
 
 from app.clock import utc_now
 from app.errors import DomainError
@@ -32,7 +33,8 @@ def _clean(text: str) -> str:
 
 
 Text = Annotated[str, Form(max_length=200), AfterValidator(_clean)]
-LongText = Annotated[str, Form(max_length=20_000), AfterValidator(_clean)]
+# What is too long is refused in words, by who knows how long it may be; so what was typed stays in the form.
+LongText = Annotated[str, Form(max_length=200_000), AfterValidator(_clean)]
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,13 @@ def problem_of(error: DomainError, *, prefix: str = "", fields: tuple[str, ...] 
     return Problem(error.title, text, HTTP_STATUS[error.kind], at, prefix, **more)
 
 
+def form_page(visit: Visit, template: str, problem: Problem | None, **values: Any) -> Response:
+    """A page with a form, and what was wrong with what came from it."""
+    if problem is None:
+        return visit.page(template, **values)
+    return visit.page(template, problem=problem, status=problem.status, headers=problem.headers, **values)
+
+
 def refused_page(request: Request, error: DomainError) -> Response:
     """A whole page for a refusal, in words, with a way on."""
     problem = problem_of(error)
@@ -148,6 +157,9 @@ class PageRoute(APIRoute):
                 return refused_page(request, error)
             except RequestValidationError:
                 return error_page(request, "unreadable", status=422)
+            except HTTPException as error:
+                # A form that cannot be taken apart: cut off, or with far too many parts.
+                return error_page(request, "unreadable", status=error.status_code)
             except OperationalError:
                 log.warning("database.away")
                 return error_page(request, "unexpected", status=503)

@@ -24,6 +24,8 @@ from services.accounts.permissions import Principal
 from services.audit import service as audit
 from services.notifications import preferences, pushes, service
 from services.notifications.models import ContactPreference, Notification, PushToken
+from services.tickets import inbound_store, people
+from services.tickets.intake_models import Correspondent, InboundMessage
 from services.vouchers import codes
 from services.vouchers.models import Voucher
 
@@ -57,6 +59,10 @@ def _renew_token_mac(token: PushToken, clear: bytes) -> None:
 
 
 # A test fails when a column named `…_sealed` is missing here, or when a purpose is not the one that its rows are sealed for.
+def _renew_correspondent(correspondent: Correspondent, address: bytes) -> None:
+    correspondent.address_mac = keyed_mac(people.ADDRESS, address.decode())
+
+
 SEALED = (
     Sealed(Gateway, "faskey_sealed", FASKEY),
     Sealed(Gateway, "faskey_next_sealed", FASKEY),
@@ -68,6 +74,10 @@ SEALED = (
     Sealed(Notification, "headers_sealed", service.HEADERS),
     Sealed(ContactPreference, "address_sealed", service.ADDRESS, _renew_address_mac),
     Sealed(PushToken, "token_sealed", pushes.TOKEN, _renew_token_mac),
+    # The messages that lie in files go with their sender's column.
+    Sealed(InboundMessage, "sender_sealed", inbound_store.SENDER, inbound_store.renew),
+    Sealed(InboundMessage, "raw_sealed", inbound_store.RAW),
+    Sealed(Correspondent, "address_sealed", people.ADDRESS, _renew_correspondent),
     Sealed(Staff, "totp_sealed", "totp-seed"),
     Sealed(IdempotentAnswer, "body_sealed", IDEMPOTENT_ANSWER),
 )

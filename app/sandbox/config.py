@@ -14,6 +14,8 @@ DEMO_PORTABILLING_USER = "inet"
 DEMO_PORTABILLING_PASSWORD = "sandbox-portabilling"  # noqa: S105 - published demo value, refused in production
 DEMO_SMS_KEY = "sandbox"
 DEMO_EXPO_TOKEN = "sandbox-expo-token"  # noqa: S105 - published demo value
+DEMO_MAIL_USER = "help@inet.demo"
+DEMO_MAIL_PASSWORD = "sandbox-mail"  # noqa: S105 - published demo value
 DEMO_OPENWISP_USER = "admin"
 DEMO_OPENWISP_PASSWORD = "sandbox-openwisp"  # noqa: S105 - published demo value, refused in production
 # 40 hex digits, as OpenWISP makes them.
@@ -56,6 +58,12 @@ class SandboxConfig(BaseSettings):
     # Where delivery reports go; empty: nowhere.
     sms_report_url: str = ""
     expo_access_token: str = Field(default=DEMO_EXPO_TOKEN, validation_alias="INET_EXPO_ACCESS_TOKEN")
+
+    # The mail server; a port of 0 is not listened on.
+    imap_port: int = Field(default=0, ge=0, le=65535)
+    smtp_port: int = Field(default=0, ge=0, le=65535)
+    mail_user: str = DEMO_MAIL_USER
+    mail_password: str = DEMO_MAIL_PASSWORD
 
     router_count: int = Field(default=4, ge=0, le=200)
     poll_interval_seconds: float = Field(default=2.0, gt=0, le=3600)

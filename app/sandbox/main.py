@@ -17,6 +17,7 @@ from app.sandbox.clock import SandboxClock
 from app.sandbox.config import SandboxConfig
 from app.sandbox.control import control_router
 from app.sandbox.faults import Faults
+from app.sandbox.mailbox.service import MailboxService
 from app.sandbox.openwisp.service import OpenWispService
 from app.sandbox.portabilling.service import PortaBillingService
 from app.sandbox.problems import install_problem_handlers
@@ -45,6 +46,7 @@ def create_app(config: SandboxConfig) -> SandboxApp:
         PortaBillingService(config, store, clock),
         SmsService(config, store, clock, faults),
         PushService(config, store, clock),
+        MailboxService(config, store, clock),
         RoutersService(config, store, clock, faults),
         OpenWispService(config, store, clock),
     ]

@@ -28,6 +28,16 @@ def require_free_port(host: str, port: int, *, option: str) -> None:
             ) from None
 
 
+def free_port(wanted: int) -> int:
+    """A port of this machine alone on which nobody listens: the wanted one, or else any."""
+    for port in (wanted, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError, OverflowError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise StartRefused("This machine has no free port left.")
+
+
 def _holder(port: int) -> str:
     with contextlib.suppress(psutil.Error, OSError):
         for connection in psutil.net_connections(kind="tcp"):

@@ -7,10 +7,12 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
 from app.children import DirectoryLock
+from app.supervisor.checks import free_port
 
 _PROJECT = Path(__file__).parents[2]
 _RUNNING = "running.json"
@@ -37,7 +39,7 @@ def for_children(settings: Mapping[str, str], *, data_dir: Path, public_url: str
     if is_demo(settings):
         defaults["INET_SECRET_KEY"] = _demo_secret(data_dir)
         if sandbox_url is not None:
-            defaults |= _sandbox_defaults(sandbox_url)
+            defaults |= _sandbox_defaults(sandbox_url) | _mailbox_defaults(sandbox_url)
     # Children are started as modules: from a checkout that is not installed, the path has to say where they are.
     path = os.pathsep.join(filter(None, [str(_PROJECT), settings.get("PYTHONPATH", "")]))
     return {**defaults, **settings, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
@@ -57,6 +59,18 @@ def _sandbox_defaults(sandbox_url: str) -> dict[str, str]:
         "INET_EXPO_PUSH_URL": sandbox_url + "/--/api/v2/push",
         # The demo shows a text when it is sent, also at night.
         "INET_QUIET_HOURS": "",
+    }
+
+
+def _mailbox_defaults(sandbox_url: str) -> dict[str, str]:
+    """Ports beside the sandbox's own where they are free, so that they stay the same; else any."""
+    beside = urlsplit(sandbox_url).port or 0
+    imap, smtp = (free_port(beside + number) for number in (1, 2))
+    return {
+        "INET_SANDBOX_IMAP_PORT": str(imap),
+        "INET_SANDBOX_SMTP_PORT": str(smtp),
+        "INET_IMAP_URL": f"imap://help%40inet.demo:sandbox-mail@127.0.0.1:{imap}/INBOX?tls=no",
+        "INET_EMAIL_URL": f"smtp://127.0.0.1:{smtp}/?from=help%40inet.demo&tls=no",
     }
 
 

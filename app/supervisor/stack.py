@@ -14,6 +14,7 @@ from pathlib import Path
 
 from app.children import DirectoryLock, StartRefused, family, kill_family, last_line
 from app.embedded import EmbeddedPostgres, EmbeddedValkey
+from app.queue import QUEUES
 from app.supervisor import environment
 from app.supervisor.checks import require_free_port
 from app.supervisor.child import Child
@@ -22,6 +23,8 @@ _READY_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _WATCH_SECONDS = 0.1
 _GIVE_UP_AFTER_DEATHS = 3  # a process that dies this often before it is ready will not get ready
+# Loading the triage's model and reading takes seconds of CPU: in a process of its own it holds up no payment.
+_PROMPT = tuple(queue for queue in QUEUES if queue != "triage")
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy to our own processes
 
 
@@ -34,7 +37,8 @@ def _silent(_: str) -> None:
 
 
 class Stack:
-    """One running product. Processes are named `postgres`, `valkey`, `sandbox`, `web`, `web-2`…, `worker`, `worker-2`…, `scheduler`.
+    """One running product. Processes are named `postgres`, `valkey`, `sandbox`, `web`, `web-2`…, `worker`, `worker-2`…, `triage`,
+    `scheduler`.
 
     `env` overrides the environment. `extra_web_ports` adds web processes, each on its own port of `host`.
     """
@@ -151,7 +155,9 @@ class Stack:
         for name, port in zip(self._web_names(), self._web_ports, strict=True):
             self._launch(name, "serve", "--host", self.host, "--port", str(port))
         for name in _numbered("worker", self._workers):
-            self._launch(name, "worker")
+            self._launch(name, "worker", *_PROMPT)
+        if self._workers:
+            self._launch("triage", "worker", "triage")
         if self._with_scheduler:
             self._launch("scheduler", "scheduler")
 

@@ -55,14 +55,16 @@ def tone_chip(text: str, tone: Tone) -> ui.label:
     return ui.label(text).classes(f"chip tone-{tone}")
 
 
-def moment(at: datetime | None, *, mode: Literal["relative", "left"] = "relative", otherwise: str = "–") -> ui.element:
+def moment(at: datetime | None, *, mode: Literal["relative", "left", "due"] = "relative", otherwise: str = "–") -> ui.element:
     """A time in words that go on ticking in the browser, exact on hover."""
     if at is None:
         return ui.label(otherwise).classes("faint")
     now = utc_now()
-    text = words.time_left(at, now) if mode == "left" else words.relative(at, now)
+    text = words.time_left(at, now) if mode == "left" else words.due(at, now) if mode == "due" else words.relative(at, now)
     shown = ui.html(text, tag="time", sanitize=False)
     shown.props(f'datetime="{isoformat(at)}" data-at="{isoformat(at)}" data-mode={mode} title="{words.exact(at)}"')
+    if mode == "due" and at <= now:
+        shown.classes("late")
     return shown
 
 

@@ -22,7 +22,9 @@ from services.accounts.permissions import Principal
 from services.listing import COUNT_CAP, Listing, Slice
 
 PAGE_SIZES = (25, 50, 100)
-Kind = Literal["text", "link", "money", "chip", "time", "left", "code", "action"]
+# Longer menus can be searched.
+_MANY = 12
+Kind = Literal["text", "link", "money", "chip", "time", "left", "due", "code", "action", "pick"]
 Cell = str | dict[str, str] | None
 
 # One template for every list: which cell is drawn how is told by its column's kind.
@@ -32,8 +34,13 @@ _BODY = """
         :class="['cell-' + col.kind, 'phone-' + col.phone, col.value ? '' : 'is-nothing']">
     <span class="key">{{ col.label }}</span>
     <span v-if="!col.value" class="faint">–</span>
-    <a v-else-if="col.kind === 'link'" class="open" :href="props.row.href">{{ col.value }}</a>
+    <a v-else-if="col.kind === 'link'" class="open" :href="props.row.href">{{ col.value }}<span v-if="props.row.second"
+       class="second">{{ props.row.second }}</span></a>
     <span v-else-if="col.kind === 'chip'" :class="'chip tone-' + col.value.tone">{{ col.value.text }}</span>
+    <q-checkbox v-else-if="col.kind === 'pick'" dense :model-value="!!col.value.on" aria-label="Choose"
+           @update:model-value="() => $parent.$emit('pick', props.row.id)" @click.stop />
+    <time v-else-if="col.kind === 'due'" :datetime="col.value.at" :data-at="col.value.at" data-mode="due" :title="col.value.exact"
+          :class="col.value.late">{{ col.value.text }}</time>
     <time v-else-if="(col.kind === 'time' || col.kind === 'left') && col.value.at" :datetime="col.value.at" :data-at="col.value.at"
           :data-mode="col.kind === 'left' ? 'left' : 'relative'" :title="col.value.exact">{{ col.value.text }}</time>
     <q-btn v-else-if="col.kind === 'action'" outline no-caps size="12px" color="link" :label="col.value"
@@ -173,14 +180,23 @@ class ServerTable:
         empty: tuple[str, str] = ("Nothing here", ""),
         on_act: Callable[[int], Awaitable[None]] | None = None,
         in_address: bool = True,
+        folded_from: int = 0,
+        on_pick: Callable[[int], Awaitable[None]] | None = None,
+        on_state: Callable[[ListState], None] | None = None,
     ) -> None:
-        """`in_address` is False for a list that is only a part of its page."""
+        """`in_address` is False for a list that is only a part of its page.
+
+        The filters from the number `folded_from` on stand behind a button, and as chips while they narrow the list. `on_pick` hears of the
+        row whose box was ticked, `on_state` of what is shown now.
+        """
+        self._folded_from, self._on_state = folded_from, on_state
         self._path, self._load, self._default, self._filters, self._empty = path, load, default, filters, empty
         self._sorts = [column.name for column in columns if column.sortable]
         self._in_address = in_address
         query = ui.context.client.request.query_params if in_address else {}
         self.state = read_state(query, default, filters, self._sorts)
         self._total, self._turn = 0, 0
+        self._drawn: dict[str, Any] = {}
         self._draw_filters(search)
         with ui.element("div").classes("list").mark(marker):
             self._table = ui.table(columns=[column.as_quasar() for column in columns], rows=[], row_key="id", pagination=self._pagination())
@@ -191,8 +207,19 @@ class ServerTable:
             self._table.on("request", self._on_request, ["pagination"])
             if on_act:
                 self._table.on("act", lambda event: on_act(int(event.args)))
+            if on_pick:
+                self._table.on("pick", lambda event: on_pick(int(event.args)))
             self._nothing = ui.element("div").classes("w-full")
             self._draw_pager(marker)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows that are shown, as cells."""
+        return list(self._table.rows)
+
+    def show_again(self) -> None:
+        """After cells of `rows` were changed in place."""
+        self._table.update()
 
     async def first(self) -> None:
         """Load what the address asks for, before the page is sent. Raises what `load` raises."""
@@ -217,6 +244,8 @@ class ServerTable:
             self._table.props(remove="loading")
         if self._in_address:
             ui.navigate.history.replace(query_address(self._path, self.state.as_query(self._default)))
+        if self._on_state:
+            self._on_state(self.state)
 
     async def _fill(self, actor: Principal) -> None:
         self._turn += 1
@@ -233,6 +262,7 @@ class ServerTable:
 
     def _show(self, listing: Listing[dict[str, Any]]) -> None:
         self._total = listing.total
+        self._draw_chips()
         self._table.pagination = self._pagination()
         self._table.rows = list(listing.rows)
         self._nothing.clear()
@@ -244,7 +274,8 @@ class ServerTable:
         first, last = (self.state.page - 1) * self.state.per_page + 1, (self.state.page - 1) * self.state.per_page + len(listing.rows)
         self._shown.text = f"{first:,}–{last:,} of {_total_words(listing)}" if listing.rows else ""
         self._before.set_enabled(self.state.page > 1)
-        self._after.set_enabled(last < min(listing.total, COUNT_CAP) and len(listing.rows) == self.state.per_page)
+        reachable = COUNT_CAP if listing.is_estimate else min(listing.total, COUNT_CAP)
+        self._after.set_enabled(last < reachable and len(listing.rows) == self.state.per_page)
         self._beyond.set_visibility(last >= COUNT_CAP)
         # A part of a page that fits as a whole needs nothing to turn.
         self._pager.set_visibility(self._in_address or listing.total > self.state.per_page)
@@ -281,13 +312,42 @@ class ServerTable:
         with ui.element("div").classes("filters").props('role=search aria-label="Filters"'):
             if search:
                 field = ui.input(search, value=self.state.search, on_change=lambda event: self._search(event.value))
-                field.props("outlined dense clearable debounce=400 type=search maxlength=100 autocomplete=off").classes("search").mark(
+                field.props("outlined dense clearable debounce=400 type=search maxlength=100 autocomplete=off data-key=/").classes(
                     "search"
-                )
+                ).mark("search")
                 with field.add_slot("prepend"):
                     ui.icon("search")
-            for one in self._filters:
+            plain = self._filters[: self._folded_from] if self._folded_from else self._filters
+            for one in plain:
                 self._draw_filter(one)
+            if self._folded_from:
+                self._draw_folded(self._filters[self._folded_from :])
+
+    def _draw_folded(self, filters: Sequence[Filter]) -> None:
+        def turn() -> None:
+            box.set_visibility(not box.visible)
+
+        button = ui.button("More filters", icon="tune", on_click=turn).props("outline color=link no-caps").classes("more-filters")
+        button.mark("more-filters")
+        self._chips = ui.element("div").classes("filter-chips").mark("filter-chips")
+        with ui.element("div").classes("filters folded") as box:
+            for one in filters:
+                self._draw_filter(one)
+        box.set_visibility(False)
+
+    def _draw_chips(self) -> None:
+        """What stands behind the button and narrows the list, each with a way to take it off."""
+        if not self._folded_from:
+            return
+        self._chips.clear()
+        with self._chips:
+            for one in self._filters[self._folded_from :]:
+                value = self.state.filters.get(one.name)
+                if value:
+                    text = one.options.get(value, value) if isinstance(one, Choice) else value
+                    chip = ui.chip(f"{one.label}: {text}", removable=True, color=None).props("dense outline square")
+                    chip.on_value_change(lambda _, name=one.name: self._drawn[name].set_value(None))
+                    chip.mark(f"chip-{one.name}")
 
     def _draw_filter(self, one: Filter) -> None:
         value = self.state.filters.get(one.name)
@@ -302,11 +362,19 @@ class ServerTable:
 
         if isinstance(one, Choice):
             is_fixed = one.name in self._default.filters
-            drawn: ui.element = ui.select(dict(one.options), label=one.label, value=value, on_change=choose, clearable=not is_fixed)
+            drawn: ui.element = ui.select(
+                dict(one.options),
+                label=one.label,
+                value=value,
+                on_change=choose,
+                clearable=not is_fixed,
+                with_input=len(one.options) > _MANY,
+            )
             drawn.props("outlined dense options-dense")
         else:
             drawn = ui.input(one.label, value=value or "", on_change=choose).props("outlined dense type=date stack-label debounce=600")
         drawn.mark(f"filter-{one.name}")
+        self._drawn[one.name] = drawn
 
     async def _search(self, text: str | None) -> None:
         await self._go(replace(self.state, search=(text or "").strip()[:100], page=1))
@@ -335,7 +403,7 @@ class ServerTable:
 def _total_words(listing: Listing[Any]) -> str:
     if not listing.is_estimate:
         return f"{listing.total:,}"
-    return f"more than {COUNT_CAP:,}" if listing.total <= COUNT_CAP else f"about {listing.total:,}"
+    return f"more than {listing.total:,}" if listing.total <= COUNT_CAP else f"about {listing.total:,}"
 
 
 def time_cell(at: datetime | None, *, left: bool = False) -> Cell:
@@ -344,6 +412,14 @@ def time_cell(at: datetime | None, *, left: bool = False) -> Cell:
     now = utc_now()
     text = words.time_left(at, now) if left else words.relative(at, now)
     return {"at": isoformat(at) or "", "text": text, "exact": words.exact(at)}
+
+
+def due_cell(at: datetime | None) -> Cell:
+    """A deadline in words, red once it has passed."""
+    if at is None:
+        return None
+    now = utc_now()
+    return {"at": isoformat(at) or "", "text": words.due(at, now), "exact": words.exact(at), "late": "late" if at <= now else ""}
 
 
 def chip_cell(text: str, tone: Tone) -> Cell:

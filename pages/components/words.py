@@ -204,6 +204,14 @@ def time_left(at: datetime, now: datetime) -> str:
     return span(int((at - now).total_seconds())) if at > now else "over"
 
 
+def due(at: datetime, now: datetime) -> str:
+    """Of a deadline: `in 25 min`, `in 2 d 3 h`, `3 h late`."""
+    seconds = int((at - now).total_seconds())
+    if seconds > 0:
+        return f"in {span(seconds)}" if seconds >= 60 else "in a moment"
+    return f"{span(-seconds)} late" if seconds <= -60 else "now"
+
+
 def exact(at: datetime) -> str:
     """For the hover. Banjul's clock is UTC all year."""
     return f"{at:%A} {at.day} {at:%B %Y, %H:%M:%S} (Banjul)"

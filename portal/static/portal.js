@@ -61,16 +61,46 @@
     button.disabled = true;
     status.textContent = button.textContent = texts.wait;
     try {
-      const answer = await ask(form.action, new URLSearchParams(new FormData(form)));
+      const answer = await ask(form.action, await contentOf(form));
       const next = answer.headers.get("X-Go");
+      const fresh = next ? null : parse(await answer.text());
       if (next) await visit(next);
-      else show(parse(await answer.text()), true);
+      else if (fresh) show(fresh, true);
+      // No page of ours: what was typed stays where it is.
+      else complain(form, answer.status === 413 ? texts.not_taken : texts.no_answer);
     } catch (e) {
       complain(form, texts.no_answer);
     }
     button.disabled = false;
     button.textContent = label;
   });
+
+  async function contentOf(form) {
+    const data = new FormData(form);
+    if (form.enctype !== "multipart/form-data") return new URLSearchParams(data);
+    for (const name of new Set(data.keys())) {
+      const all = data.getAll(name);
+      if (!all.some((value) => value instanceof File)) continue;
+      data.delete(name);
+      for (const value of all) if (value.size) data.append(name, await smaller(value), value.name);
+    }
+    return data;
+  }
+
+  // A phone's photo has several megabytes, and this network is slow: 1600 pixels show what is to be seen.
+  async function smaller(file) {
+    if (!/^image\/(jpeg|png|webp)$/.test(file.type) || file.size < 300000) return file;
+    try {
+      const picture = await createImageBitmap(file);
+      const scale = Math.min(1, 1600 / Math.max(picture.width, picture.height));
+      const paper = document.createElement("canvas");
+      paper.width = Math.round(picture.width * scale);
+      paper.height = Math.round(picture.height * scale);
+      paper.getContext("2d").drawImage(picture, 0, 0, paper.width, paper.height);
+      const made = await new Promise((done) => { paper.toBlob(done, "image/jpeg", .8); });
+      return made && made.size < file.size ? made : file;
+    } catch (e) { return file; }
+  }
 
   function complain(form, text) {
     let alert = form.querySelector(".alert");

@@ -88,7 +88,8 @@ class MailClient:
         message["Date"] = formatdate()
         if "Message-ID" not in message:
             message["Message-ID"] = make_msgid(domain=self._sender.rpartition("@")[2].rstrip(">"))
-        message["Auto-Submitted"] = "auto-generated"
+        if "Auto-Submitted" not in message:  # a person's own words say that they are not (RFC 3834)
+            message["Auto-Submitted"] = "auto-generated"
         message.set_content(text)
         return message
 

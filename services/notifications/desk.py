@@ -42,6 +42,12 @@ def retry(session: Session, *, actor: Principal, notification_id: int, now: date
     message = _given_up(session, actor, notification_id)
     if message.urgency is Urgency.ONE_TIME:
         raise OneTimeOver
+    send_again(session, actor, message, now=now)
+    return message
+
+
+def send_again(session: Session, actor: Principal, message: Notification, *, now: datetime) -> None:
+    """What sending once more is, of a locked message that was given up. Asks for no permission: who may is asked by the use cases."""
     before = message.state
     message.state, message.next_attempt_at, message.dismissed_at = NotificationState.QUEUED, now, None
     # Its time begins anew, else it would be given up at once.
@@ -53,7 +59,6 @@ def retry(session: Session, *, actor: Principal, notification_id: int, now: date
     ring(session, SEND_JOB, message.id)
     publish(session, "notifications", message.id)
     session.flush()
-    return message
 
 
 def dismiss(session: Session, *, actor: Principal, notification_id: int, now: datetime) -> Notification:

@@ -50,8 +50,8 @@ def gather(session: Session, ticket: Ticket, *, now: datetime) -> Case:
     ).all()
     body = "\n".join(message.body for message in said)
     incident = _incident(session, ticket)
-    access_point = _access_point(session, ticket)
-    payment = _unserved(session, ticket, now=now)
+    access_point = standing_under(session, ticket)
+    payment = unserved(session, ticket, now=now)
     is_down = access_point is not None and access_point.health is Health.OFFLINE
     return Case(
         ticket_id=ticket.id,
@@ -84,7 +84,7 @@ def _code_refused(session: Session, ticket_id: int) -> bool:
     return any(bool(event.data.get("code_refused")) for event in known)
 
 
-def _unserved(session: Session, ticket: Ticket, *, now: datetime) -> Payment | None:
+def unserved(session: Session, ticket: Ticket, *, now: datetime) -> Payment | None:
     """The newest payment of this ticket or its customer whose money was taken and that led to no service yet."""
     stuck = sa.or_(col(Payment.status).in_(TO_BE_SERVED), col(Payment.status) == PaymentStatus.ATTENTION)
     unserved = select(Payment).where(stuck, col(Payment.paid_at).is_not(None)).order_by(col(Payment.id).desc()).limit(1)
@@ -102,7 +102,7 @@ def _incident(session: Session, ticket: Ticket) -> Incident | None:
     return incident if incident is not None and incident.state is IncidentState.OPEN else None
 
 
-def _access_point(session: Session, ticket: Ticket) -> AccessPoint | None:
+def standing_under(session: Session, ticket: Ticket) -> AccessPoint | None:
     """The one that the customer stands under; of a gateway only where it has but one, or all of its own are down: anything else guesses."""
     if ticket.access_point_id is not None:
         return session.get(AccessPoint, ticket.access_point_id)

@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 
 from app.events import publish
 from services.accounts.permissions import Principal
+from services.tickets import closure_news
 from services.tickets.models import (
     UNDONE,
     Channel,
@@ -63,11 +64,12 @@ def record(session: Session, ticket: Ticket, kind: str, data: Mapping[str, Any],
     return event
 
 
-def begin(session: Session, ticket: Ticket, *, who: By, now: datetime) -> None:
-    """A new ticket's first event; the row is complete and has its id."""
+def begin(session: Session, ticket: Ticket, *, who: By, now: datetime, words_follow: bool = False) -> None:
+    """A new ticket's first event; the row is complete and has its id. With `words_follow` it is said at once what it is found by."""
     data = {"channel": ticket.channel, "priority": ticket.priority, "category": ticket.category, "customer_id": ticket.customer_id}
     record(session, ticket, "created", data, who=who, now=now)
-    index(session, ticket)
+    if not words_follow:
+        index(session, ticket)
 
 
 def say(
@@ -103,15 +105,29 @@ def say(
     elif kind is MessageKind.REPLY:
         ticket.last_reply_at = now
         ticket.first_responded_at = ticket.first_responded_at or now
+        if ticket.state is TicketState.PENDING:
+            # They have the whole time again to answer what we say now.
+            ticket.close_at = silence_ends(ticket.state, now=now)
     record(session, ticket, "message", {"kind": kind, "message_id": message.id, "channel": channel}, who=who, now=now)
     index(session, ticket)
     return message
 
 
 def set_state(
-    session: Session, ticket: Ticket, state: TicketState, *, who: By, now: datetime, hold: HoldReason | None = None, note: str | None = None
+    session: Session,
+    ticket: Ticket,
+    state: TicketState,
+    *,
+    who: By,
+    now: datetime,
+    hold: HoldReason | None = None,
+    note: str | None = None,
+    quietly: bool = False,
 ) -> bool:
-    """Move the ticket; answers whether it moved. `hold` goes with on_hold and with nothing else."""
+    """Move the ticket; answers whether it moved. `hold` goes with on_hold and with nothing else.
+
+    Whose ticket is done now is told so, unless it happens `quietly`.
+    """
     if ticket.state is state and ticket.hold_reason is hold:
         return False
     before, was_done = ticket.state, ticket.state not in UNDONE
@@ -126,6 +142,8 @@ def set_state(
     ticket.close_at = silence_ends(state, now=now)
     data = {"from": before, "to": state, "hold_reason": ticket.hold_reason, "note": note}
     record(session, ticket, "state", data, who=who, now=now)
+    if not was_done and state not in UNDONE and not quietly:
+        closure_news.tell_resolved(session, ticket, now=now)
     return True
 
 

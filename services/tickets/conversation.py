@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from app.queue import ring
 from services.notifications import Recipient, tell
-from services.tickets import changes, people
+from services.tickets import changes, locks, people
 from services.tickets.changes import By
 from services.tickets.models import Channel, MessageKind, Ticket, TicketMessage, TicketState
 from services.tickets.opening import PROCESS_JOB, Opening, open_ticket
@@ -17,7 +17,6 @@ from services.tickets.work_models import TicketLink
 
 # A customer's word reopens what was done this long ago at most; later it is a new ticket, linked to the old one.
 REOPENED_WITHIN = timedelta(days=7)
-_MERGED_AT_MOST = 20
 
 
 @dataclass(frozen=True)
@@ -71,12 +70,7 @@ def hear(
 
 def whole(session: Session, ticket_id: int) -> Ticket:
     """The ticket, locked; of one that was merged, the one that took it in (design.md, invariant 10)."""
-    ticket = changes.locked(session, ticket_id)
-    for _ in range(_MERGED_AT_MOST):
-        if ticket.merged_into_id is None:
-            break
-        ticket = changes.locked(session, ticket.merged_into_id)
-    return ticket
+    return locks.end_of(session, ticket_id)
 
 
 def _is_long_done(ticket: Ticket, *, now: datetime) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from services.access.models import Gateway
 from services.network.incident_models import Incident, IncidentMember, IncidentState
 from services.network.models import AccessPoint, Site
-from services.tickets import changes
+from services.tickets import changes, outage_news
 from services.tickets.models import UNDONE, Category, Channel, Priority, Ticket, TicketState
 from services.tickets.opening import Opening, open_ticket
 
@@ -20,25 +22,41 @@ _NAMED = 5
 _REPORTED_BEFORE = timedelta(minutes=30)
 
 
+@dataclass(frozen=True)
+class _Near:
+    """The new incidents by their site, by the gateways behind which something is down, and by the access points that are."""
+
+    at_site: dict[int, Incident]
+    behind: dict[int, Incident]
+    under: dict[int, Incident]
+
+    def of(self, report: Ticket) -> Incident | None:
+        """The closest one counts."""
+        by_point = self.under.get(report.access_point_id or 0)
+        return by_point or self.behind.get(report.gateway_id or 0) or self.at_site.get(report.site_id or 0)
+
+
 def open_for(session: Session, incidents: Sequence[Incident], *, now: datetime) -> None:
     """One ticket for each of these new incidents, and customers' reports of the last minutes from there joined to it."""
     if not incidents:
         return
     ids = [incident.id for incident in incidents]
     rows = session.exec(
-        select(IncidentMember.incident_id, AccessPoint.name, AccessPoint.gateway_id)
+        select(IncidentMember.incident_id, AccessPoint.name, AccessPoint.gateway_id, AccessPoint.id)
         .join(AccessPoint, col(AccessPoint.id) == IncidentMember.access_point_id)
         .where(col(IncidentMember.incident_id).in_(ids))
         .order_by(col(AccessPoint.name))
     ).all()
     names: dict[int, list[str]] = defaultdict(list)
     gateways: dict[int, int] = {}
-    incident_of: dict[int, int] = {}
-    for incident_id, name, gateway_id in rows:
+    near = _Near({incident.site_id: incident for incident in incidents if incident.site_id is not None}, {}, {})
+    by_id = {incident.id: incident for incident in incidents}
+    for incident_id, name, gateway_id, point_id in rows:
         names[incident_id].append(name)
+        near.under[point_id or 0] = by_id[incident_id]
         if gateway_id is not None:
             gateways.setdefault(incident_id, gateway_id)
-            incident_of[gateway_id] = incident_id
+            near.behind[gateway_id] = by_id[incident_id]
     sites = {site.id: site.name for site in session.exec(select(Site).where(col(Site.id).in_([i.site_id for i in incidents]))).all()}
     for incident in incidents:
         assert incident.id is not None
@@ -52,7 +70,7 @@ def open_for(session: Session, incidents: Sequence[Incident], *, now: datetime) 
             incident_id=incident.id,
         )
         open_ticket(session, opening, who=changes.SYSTEM, now=now)
-    _join_reports(session, incident_of, since=min(incident.started_at for incident in incidents) - _REPORTED_BEFORE, now=now)
+    _join_reports(session, near, since=min(incident.started_at for incident in incidents) - _REPORTED_BEFORE, now=now)
 
 
 def _words(names: list[str], site: str | None, incident: Incident) -> str:
@@ -62,21 +80,24 @@ def _words(names: list[str], site: str | None, incident: Incident) -> str:
     return f"Outage {incident.reference}: {what} down{place} since {incident.started_at:%H:%M}: {shown}."
 
 
-def _join_reports(session: Session, incident_of: dict[int, int], *, since: datetime, now: datetime) -> None:
+def _join_reports(session: Session, near: _Near, *, since: datetime, now: datetime) -> None:
     reports = session.exec(
         select(Ticket)
         .where(
-            col(Ticket.gateway_id).in_(incident_of),
+            sa.or_(
+                col(Ticket.access_point_id).in_(near.under), col(Ticket.gateway_id).in_(near.behind), col(Ticket.site_id).in_(near.at_site)
+            ),
             col(Ticket.incident_id).is_(None),
             col(Ticket.state).in_(UNDONE),
             Ticket.created_at >= since,
+            Ticket.channel != Channel.INCIDENT,
         )
         .order_by(col(Ticket.id))
         .with_for_update()
     ).all()
     for report in reports:
-        if report.gateway_id is not None and report.channel is not Channel.INCIDENT:
-            changes.set_field(session, report, "incident_id", incident_of[report.gateway_id], who=changes.SYSTEM, now=now)
+        if (incident := near.of(report)) is not None:
+            outage_news.join(session, report, incident, now=now)
 
 
 def incident_at(session: Session, gateway_id: int | None) -> int | None:

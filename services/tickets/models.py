@@ -65,6 +65,16 @@ class Ticket(SQLModel, table=True):
         sa.Index("ix_ticket_undone_assignee", "assignee_id", "due_at", "id", postgresql_where=sa.text(_UNDONE_SQL)),
         sa.Index("ix_ticket_undone_team", "team_id", "due_at", "id", postgresql_where=sa.text(_UNDONE_SQL)),
         sa.Index("ix_ticket_undone_due", "due_at", "id", postgresql_where=sa.text(_UNDONE_SQL)),
+        # What else the list is narrowed by: the few that match must not be looked for among all that are undone.
+        sa.Index("ix_ticket_undone_category", "category", "due_at", "id", postgresql_where=sa.text(_UNDONE_SQL)),
+        sa.Index("ix_ticket_undone_priority", "priority", "due_at", "id", postgresql_where=sa.text(_UNDONE_SQL)),
+        sa.Index("ix_ticket_undone_channel", "channel", "due_at", "id", postgresql_where=sa.text(_UNDONE_SQL)),
+        sa.Index("ix_ticket_undone_language", "language", "due_at", "id", postgresql_where=sa.text(_UNDONE_SQL)),
+        sa.Index("ix_ticket_undone_site", "site_id", "due_at", "id", postgresql_where=sa.text(_UNDONE_SQL)),
+        sa.Index("ix_ticket_client_mac", "client_mac", "id", postgresql_where=sa.text("client_mac IS NOT NULL")),
+        # The board's columns.
+        sa.Index("ix_ticket_state_due", "state", "due_at", "id", postgresql_where=sa.text(_UNDONE_SQL)),
+        sa.Index("ix_ticket_done", "state", "updated_at", "id", postgresql_where=sa.text("state IN ('resolved', 'closed')")),
         # A tick costs what is due, not what is open.
         sa.Index("ix_ticket_sla_next_at", "sla_next_at", postgresql_where=sa.text("sla_next_at IS NOT NULL")),
         # What silence is about to close, or to warn of.
@@ -207,3 +217,13 @@ class TicketSearch(SQLModel, table=True):
     ticket_id: int = Field(primary_key=True, foreign_key="ticket.id", sa_type=sa.BigInteger)
     words: Any = Field(sa_type=postgresql.TSVECTOR)
     names: str = Field(default="", sa_type=sa.Text)
+
+
+class TicketWord(SQLModel, table=True):
+    """A word that was said in some ticket: what a mistyped one is corrected to. The empty word's row says up to when they were gathered."""
+
+    __tablename__ = "ticket_word"
+    __table_args__ = (sa.Index("ix_ticket_word_word_part", "word", postgresql_using="gin", postgresql_ops={"word": "gin_trgm_ops"}),)
+
+    word: str = Field(primary_key=True, max_length=40)
+    seen_at: datetime = Field(sa_type=UtcDateTime)

@@ -38,12 +38,18 @@ class Opening:
     category: Category | None = None
     priority: Priority = Priority.NORMAL
     facts: dict[str, object] = field(default_factory=dict)
+    # Where it follows from the request, so that a repeated one finds it (services/tickets/intake.py).
+    reference: str | None = None
+
+
+def new_ticket_reference() -> str:
+    return f"T-{new_reference(7)}"
 
 
 def open_ticket(session: Session, opening: Opening, *, who: By, now: datetime) -> Ticket:
     """Keep a ticket with its first message, start its clocks, and ring for triage, enrichment and routing."""
     ticket = Ticket(
-        reference=f"T-{new_reference(7)}",
+        reference=opening.reference or new_ticket_reference(),
         channel=opening.channel,
         subject=opening.subject[:200],
         body=opening.body[: changes.SHOWN_BODY],
@@ -64,7 +70,7 @@ def open_ticket(session: Session, opening: Opening, *, who: By, now: datetime) -
     )
     session.add(ticket)
     session.flush()
-    changes.begin(session, ticket, who=who, now=now)
+    changes.begin(session, ticket, who=who, now=now, words_follow=True)
     if opening.facts:
         changes.record(session, ticket, "facts", opening.facts, who=who, now=now)
     changes.say(

@@ -1,4 +1,4 @@
-"""Reading a ticket right after it came in: what triage says of it becomes one event, and where it is sure, category and priority.
+"""A ticket right after it came in: live facts, what triage reads (one event; where it is sure, category and priority), and the routing.
 
 Never in the way of intake: the ticket stands before this is asked, and stands as well when it fails. No transaction is open while a
 reader thinks. Repeating is harmless: of what the customer said so far there is one reading, and the same words are not read twice.
@@ -17,14 +17,16 @@ from sqlmodel import Session, col, select
 from app.clock import Clock
 from app.db import Begin
 from app.queue import ring
-from services.tickets import changes
+from services.tickets import changes, routing
 from services.tickets.case import Case, gather
+from services.tickets.enrichment import enrich
 from services.tickets.lookalikes import TRIAGED, Read, latest_readings, lookalikes
 from services.tickets.models import IS_UNDONE, Channel, Ticket, TicketEvent
 from services.tickets.named import looked_up
 from services.tickets.opening import PROCESS_JOB
 from services.tickets.triage.engine import Triage
 from services.tickets.triage.labels import Priority, at_least
+from services.tickets.triage.language import UNKNOWN
 from services.tickets.triage.provider import ProviderTriage
 from services.tickets.triage.reading import Reading
 from services.tickets.triage.replies import suggested_reply
@@ -33,22 +35,44 @@ Reader = Triage | ProviderTriage
 # A ring is answered within seconds; younger tickets are not looked for, older ones than a day are somebody's already.
 _RUNG_FOR, _LOOKED_FOR = timedelta(seconds=20), timedelta(days=1)
 _BATCH = 200
+# From here on people are answered in it, too.
+_SURE_OF_LANGUAGE = 0.85
 
 
 def process(begin: Begin, ticket_id: int, reader: Reader, *, clock: Clock) -> None:
-    """Read this ticket, unless what its customer said was read already or nobody but the product itself wrote it."""
+    """Find what is known of this ticket, read it, and give it to who is to answer it.
+
+    It is not read when what its customer said was read already, or nobody but the product itself wrote it.
+    """
     with begin() as session:
-        ticket = session.get(Ticket, ticket_id)
-        if ticket is None or not ticket.is_open:
-            return
-        case = gather(session, ticket, now=clock())
-        if not case.messages or _was_read(session, case):
-            return
+        case = _prepare(session, ticket_id, now=clock())
+    if case is None:
+        return
     started = time.monotonic()
     reading = _read(reader, case)
     took_ms = round((time.monotonic() - started) * 1000)
     with begin() as session:
         _keep(session, case, reading, took_ms=took_ms, now=clock())
+
+
+def route_unread(begin: Begin, ticket_id: int, *, clock: Clock) -> None:
+    """Give it to somebody by what is known of it, when it cannot be read: whatever ails the reader, no ticket waits for it."""
+    with begin() as session:
+        if _prepare(session, ticket_id, now=clock()) is not None:
+            routing.route(session, session.get_one(Ticket, ticket_id), why="It could not be read.", now=clock())
+
+
+def _prepare(session: Session, ticket_id: int, *, now: datetime) -> Case | None:
+    """Live facts first: they decide what may be said of it. What need not be read goes on at once; None for that."""
+    ticket = session.exec(select(Ticket).where(Ticket.id == ticket_id).with_for_update()).one_or_none()
+    if ticket is None or not ticket.is_open:
+        return None
+    enrich(session, ticket, now=now)
+    case = gather(session, ticket, now=now)
+    if case.messages and not _was_read(session, case):
+        return case
+    routing.route(session, ticket, now=now)
+    return None
 
 
 def sweep(session: Session, *, now: datetime) -> int:
@@ -87,6 +111,10 @@ def _keep(session: Session, case: Case, reading: Reading, *, took_ms: int, now: 
     changes.record(session, ticket, TRIAGED, _said(session, ticket, case, reading, took_ms), who=changes.SYSTEM, now=now)
     if not reading.abstain:
         _apply(session, ticket, case, reading, now=now)
+    if ticket.language is None and reading.language.code != UNKNOWN and reading.language.confidence >= _SURE_OF_LANGUAGE:
+        why = f"Written in {reading.language.name}."
+        changes.set_field(session, ticket, "language", reading.language.code, who=changes.SYSTEM, why=why, now=now)
+    routing.route(session, ticket, now=now)
 
 
 def _said(session: Session, ticket: Ticket, case: Case, reading: Reading, took_ms: int) -> dict[str, Any]:

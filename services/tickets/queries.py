@@ -4,32 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from services.access.models import Gateway
-from services.accounts.customers import find_customer
-from services.accounts.errors import BadPhone
 from services.accounts.models import Customer, Staff
 from services.accounts.permissions import Permission, Principal
-from services.listing import Listing, Slice, count, fetch, pick
+from services.listing import After, Listing, Slice, count, fetch, pick
 from services.network.incident_models import Incident
+from services.network.models import Site
 from services.payments.models import Payment
+from services.tickets import finding
 from services.tickets.desk_models import Team
 from services.tickets.errors import TicketNotFound
-from services.tickets.models import IS_UNDONE, Priority, Ticket, TicketEvent, TicketMessage, TicketSearch, TicketState
+from services.tickets.models import IS_UNDONE, UNDONE, Category, Channel, Priority, Ticket, TicketEvent, TicketMessage, TicketState
 from services.tickets.sight import in_sight
+from services.tickets.work_models import TicketTag
 
 _HISTORY_SHOWN = 200
+# Nobody pages through more than this; counting further would cost the more the more there are.
+COUNTED = 200
+# Of what a search found, the best.
+FOUND_MOST, FOUND_FOR_API = 50, 1000
+BEST = "best"
 
 
 @dataclass(frozen=True)
 class TicketFilter:
-    """`search` is a reference, a phone number, or words that were said, a device, a payment or a place.
+    """`search` is a reference, a phone number, a mail address, or words that were said, a device, a payment, a code or a place.
 
-    `is_unassigned` asks for what lies with nobody.
+    `is_unassigned` asks for what lies with nobody, `due_before` for what is not done and due by then.
     """
 
     state: TicketState | None = None
@@ -40,6 +47,20 @@ class TicketFilter:
     assignee_id: int | None = None
     is_unassigned: bool = False
     team_id: int | None = None
+    # Any of these: whatever lies with the teams that somebody is in.
+    team_ids: tuple[int, ...] | None = None
+    category: Category | None = None
+    channel: Channel | None = None
+    language: str | None = None
+    site_id: int | None = None
+    tag: str | None = None
+    due_before: datetime | None = None
+    merged_into_id: int | None = None
+
+    @property
+    def is_only_undone(self) -> bool:
+        """Whether nothing that is done can match."""
+        return self.is_undone or self.due_before is not None or self.state in UNDONE
 
 
 @dataclass(frozen=True)
@@ -61,6 +82,7 @@ class TicketRow:
     incident_reference: str | None
     assignee: Assignee | None
     team_name: str | None
+    site_name: str | None
 
 
 @dataclass(frozen=True)
@@ -83,7 +105,11 @@ class OpenTickets:
     unassigned: int
 
 
-_SORTS: dict[str, Sequence[Any]] = {"created": (col(Ticket.created_at), col(Ticket.id))}
+_SORTS: dict[str, Sequence[Any]] = {
+    "created": (col(Ticket.created_at), col(Ticket.id)),
+    "updated": (col(Ticket.updated_at), col(Ticket.id)),
+    "due": (col(Ticket.due_at), col(Ticket.id)),
+}
 
 
 def _rows_query() -> sa.Select[Any]:
@@ -99,6 +125,7 @@ def _rows_query() -> sa.Select[Any]:
             Staff.name,
             Staff.is_active,
             Team.name,
+            Site.name,
         )
         .select_from(Ticket)
         .outerjoin(Customer, col(Customer.id) == Ticket.customer_id)
@@ -107,56 +134,92 @@ def _rows_query() -> sa.Select[Any]:
         .outerjoin(Incident, col(Incident.id) == Ticket.incident_id)
         .outerjoin(Staff, col(Staff.id) == Ticket.assignee_id)
         .outerjoin(Team, col(Team.id) == Ticket.team_id)
+        .outerjoin(Site, col(Site.id) == Ticket.site_id)
     )
 
 
 def _row(found: Any) -> TicketRow:
-    ticket, customer, gateway_name, gateway_slug, payment_reference, incident_reference, staff_id, name, is_active, team_name = found
+    ticket, customer, gateway_name, gateway_slug, payment_reference, incident_reference, staff_id, name, is_active, team, site = found
     assignee = Assignee(staff_id, name, is_active) if staff_id is not None else None
-    return TicketRow(ticket, customer, gateway_name, gateway_slug, payment_reference, incident_reference, assignee, team_name)
+    return TicketRow(ticket, customer, gateway_name, gateway_slug, payment_reference, incident_reference, assignee, team, site)
 
 
 def list_tickets(session: Session, *, actor: Principal, wanted: TicketFilter, part: Slice) -> Listing[TicketRow]:
-    """One page of tickets. Raises Forbidden."""
+    """One page of tickets; what a search found is sorted best first with the sort `best`. Raises Forbidden."""
     actor.require(Permission.TICKETS_READ)
-    conditions = [*in_sight(actor), *_conditions(session, wanted)]
-    found = fetch(session, _rows_query().where(*conditions), part, sorts=_SORTS, default_sort="created")
-    total, is_estimate = count(session, pick(Ticket.id).where(*conditions), whole_table=None if conditions else "ticket", part=part)
-    return Listing(tuple(_row(row) for row in found), total, is_estimate)
+    conditions = [*in_sight(actor), *conditions_of(wanted)]
+    if wanted.search.strip():
+        return _found(session, wanted, conditions, part)
+    total, is_estimate = _counted(session, conditions, part)
+    return Listing(_page(session, conditions, _sensible(wanted, part)), total, is_estimate)
 
 
-def _conditions(session: Session, wanted: TicketFilter) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = []
-    if wanted.state:
-        conditions.append(col(Ticket.state) == wanted.state)
-    if wanted.priority:
-        conditions.append(col(Ticket.priority) == wanted.priority)
-    if wanted.is_undone:
+def _found(session: Session, wanted: TicketFilter, conditions: list[sa.ColumnElement[bool]], part: Slice) -> Listing[TicketRow]:
+    is_api = isinstance(part, After)
+    found = finding.find(session, wanted.search, within=conditions, most=FOUND_FOR_API if is_api else FOUND_MOST)
+    if part.sort == BEST:
+        shown = found.ids[max(part.offset, 0) :][: part.limit]
+        return Listing(rows_in_order(session, shown), len(found.ids), found.is_cut)
+    rows = _page(session, [col(Ticket.id).in_(found.ids)], part)
+    return Listing(rows, 0 if is_api else len(found.ids), found.is_cut or is_api)
+
+
+def _page(session: Session, conditions: Sequence[sa.ColumnElement[bool]], part: Slice) -> tuple[TicketRow, ...]:
+    """First which ones, by one walk along an index, then what is shown of them: asked together, all that match are joined and sorted."""
+    ids = [row[0] for row in fetch(session, pick(Ticket.id).where(*conditions), part, sorts=_SORTS, default_sort="created")]
+    return rows_in_order(session, ids)
+
+
+def rows_in_order(session: Session, ids: Sequence[int]) -> tuple[TicketRow, ...]:
+    """What is shown of tickets that the caller found within the reader's sight, in that order."""
+    by_id = {row.ticket.id: row for row in map(_row, session.execute(_rows_query().where(col(Ticket.id).in_(ids))).all())} if ids else {}
+    return tuple(by_id[one] for one in ids if one in by_id)
+
+
+def _sensible(wanted: TicketFilter, part: Slice) -> Slice:
+    """Only what is not done is due at some time: among others, what changed last goes first."""
+    if part.sort != "due" or wanted.is_only_undone or isinstance(part, After):
+        return part
+    return Slice(offset=part.offset, limit=part.limit, sort="updated", descending=True)
+
+
+def _counted(session: Session, conditions: Sequence[sa.ColumnElement[bool]], part: Slice) -> tuple[int, bool]:
+    if isinstance(part, After):
+        return count(session, pick(Ticket.id).where(*conditions), part=part)
+    bounded = pick(Ticket.id).where(*conditions).limit(COUNTED + 1).subquery()
+    found = session.execute(sa.select(sa.func.count()).select_from(bounded)).scalar_one()
+    return (COUNTED, True) if found > COUNTED else (found, False)
+
+
+def conditions_of(wanted: TicketFilter) -> list[sa.ColumnElement[bool]]:
+    """All but the search."""
+    conditions: list[sa.ColumnElement[bool]] = [
+        column == value
+        for column, value in (
+            (col(Ticket.state), wanted.state),
+            (col(Ticket.priority), wanted.priority),
+            (col(Ticket.category), wanted.category),
+            (col(Ticket.channel), wanted.channel),
+            (col(Ticket.language), wanted.language),
+            (col(Ticket.site_id), wanted.site_id),
+            (col(Ticket.customer_id), wanted.customer_id),
+            (col(Ticket.assignee_id), wanted.assignee_id),
+            (col(Ticket.team_id), wanted.team_id),
+            (col(Ticket.merged_into_id), wanted.merged_into_id),
+        )
+        if value is not None
+    ]
+    if wanted.is_only_undone:
         conditions.append(IS_UNDONE)
-    if wanted.customer_id is not None:
-        conditions.append(col(Ticket.customer_id) == wanted.customer_id)
-    if wanted.assignee_id is not None:
-        conditions.append(col(Ticket.assignee_id) == wanted.assignee_id)
-    if wanted.team_id is not None:
-        conditions.append(col(Ticket.team_id) == wanted.team_id)
+    if wanted.team_ids is not None:
+        conditions.append(col(Ticket.team_id).in_(wanted.team_ids))
     if wanted.is_unassigned:
         conditions.append(col(Ticket.assignee_id).is_(None))
-    if wanted.search.strip():
-        conditions.append(_found_by(session, wanted.search.strip()))
+    if wanted.due_before is not None:
+        conditions.append(col(Ticket.due_at) < wanted.due_before)
+    if wanted.tag is not None:
+        conditions.append(col(Ticket.id).in_(select(TicketTag.ticket_id).where(TicketTag.tag == wanted.tag)))
     return conditions
-
-
-def _found_by(session: Session, text: str) -> sa.ColumnElement[bool]:
-    by_reference = col(Ticket.reference) == text.upper()
-    try:
-        customer = find_customer(session, phone=text)
-    except BadPhone:
-        customer = None
-    if customer is not None:
-        return sa.or_(by_reference, col(Ticket.customer_id) == customer.id)
-    said = col(TicketSearch.words).op("@@")(sa.func.websearch_to_tsquery("simple", sa.func.unaccent(text)))
-    named = col(TicketSearch.names).contains(text.lower(), autoescape=True)
-    return sa.or_(by_reference, col(Ticket.id).in_(select(TicketSearch.ticket_id).where(sa.or_(said, named))))
 
 
 def ticket_page(session: Session, *, actor: Principal, reference: str) -> TicketRow:

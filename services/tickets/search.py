@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -11,27 +12,36 @@ from sqlmodel import Session, col, select
 from services.accounts.models import Customer
 from services.network.models import AccessPoint, Site
 from services.payments.models import Payment
-from services.tickets.models import Ticket, TicketMessage, TicketSearch
+from services.tickets.intake_models import Correspondent
+from services.tickets.models import MessageKind, Ticket, TicketMessage, TicketSearch
 
 # Longer words are not searched for; the messages keep them whole.
 _MAX_WORDS = 200_000
+# What looks like a code or a number in what was said: found by any part of it, like a voucher of which a customer reads out the end.
+_CODE = re.compile(r"(?=[\w+:-]*\d)[\w+][\w:-]{3,39}")
+_MAX_CODES = 60
 
 
 def index(session: Session, ticket: Ticket) -> None:
     """Write anew what this ticket is found by. Part of the change's transaction."""
     session.flush()
-    said = session.exec(select(TicketMessage.body).where(TicketMessage.ticket_id == ticket.id).order_by(col(TicketMessage.id))).all()
-    text = "\n".join((ticket.subject, *said))[:_MAX_WORDS]
-    words = sa.func.to_tsvector("simple", sa.func.unaccent(text))
-    values = {"ticket_id": ticket.id, "words": words, "names": " ".join(_names(session, ticket))}
+    messages = session.exec(select(TicketMessage).where(TicketMessage.ticket_id == ticket.id).order_by(col(TicketMessage.id))).all()
+    said = "\n".join(message.body for message in messages)[:_MAX_WORDS]
+    # The subject weighs more than the rest, so that what is about a thing comes before what merely mentions it.
+    words = sa.func.setweight(_vector(ticket.subject), sa.literal_column("'A'")).op("||")(_vector(said))
+    values = {"ticket_id": ticket.id, "words": words, "names": " ".join(dict.fromkeys(_names(session, ticket, messages)))}
     written = insert(TicketSearch).values(**values)
     session.execute(
         written.on_conflict_do_update(index_elements=["ticket_id"], set_={"words": written.excluded.words, "names": written.excluded.names})
     )
 
 
-def _names(session: Session, ticket: Ticket) -> Iterable[str]:
-    """Reference, phone in both forms, MAC with and without colons, payment, place and access point; lower-case."""
+def _vector(text: str) -> sa.ColumnElement[object]:
+    return sa.func.to_tsvector("simple", sa.func.unaccent(text))
+
+
+def _names(session: Session, ticket: Ticket, messages: Sequence[TicketMessage]) -> Iterable[str]:
+    """Reference, phone in both forms, MAC with and without colons, payment, place, access point, writers, codes; lower-case."""
     names: list[str | None] = [ticket.reference, ticket.client_mac, (ticket.client_mac or "").replace(":", "")]
     if ticket.customer_id is not None:
         customer = session.get_one(Customer, ticket.customer_id)
@@ -42,4 +52,17 @@ def _names(session: Session, ticket: Ticket) -> Iterable[str]:
         names.append(session.get_one(Site, ticket.site_id).name)
     if ticket.access_point_id is not None:
         names.append(session.get_one(AccessPoint, ticket.access_point_id).name)
+    if ticket.correspondent_id is not None:
+        names.append(session.get_one(Correspondent, ticket.correspondent_id).name)
+    names += [message.author for message in messages if message.kind is MessageKind.CUSTOMER and message.author != "customer"]
+    names += _codes("\n".join((ticket.subject, *(message.body for message in messages)))[:_MAX_WORDS])
     return [name.lower() for name in names if name]
+
+
+def _codes(text: str) -> Iterable[str]:
+    """As they were written and, where that differs, without what stands between their parts."""
+    found = list(dict.fromkeys(match.group() for match in _CODE.finditer(text)))[:_MAX_CODES]
+    for code in found:
+        yield code
+        if (joined := re.sub(r"[:-]", "", code)) != code:
+            yield joined

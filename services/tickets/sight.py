@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from services.accounts.models import Role
+from services.accounts.models import Role, Staff
 from services.accounts.permissions import Principal
 from services.tickets.errors import TicketNotFound
 from services.tickets.models import Ticket
@@ -22,6 +22,11 @@ def sees_all(actor: Principal) -> bool:
 def in_sight(actor: Principal) -> tuple[sa.ColumnElement[bool], ...]:
     """What narrows `Ticket` to the rows that `actor` may know of: nothing for the desks, the own ones for a Field Technician."""
     return () if sees_all(actor) else (col(Ticket.assignee_id) == actor.id,)
+
+
+def who_may_see(ticket: Ticket) -> sa.ColumnElement[bool]:
+    """What narrows `Staff` to those who may know of this ticket."""
+    return sa.and_(col(Staff.is_active), sa.or_(col(Staff.role).in_(_SEE_ALL), col(Staff.id) == ticket.assignee_id))
 
 
 def ticket_to_change(session: Session, *, actor: Principal, reference: str) -> Ticket:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
+from typing import TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
@@ -16,15 +15,24 @@ from services.accounts.models import Staff
 from services.accounts.permissions import Permission, Principal
 from services.audit import service as audit
 from services.listing import pick
-from services.revision import require, revision_of
-from services.tickets import changes
+from services.network.models import Site
+from services.revision import require
+from services.tickets import changes, duty
+from services.tickets.candidates import Position
 from services.tickets.desk_models import Team, TeamMember
 from services.tickets.errors import TicketAlreadyClosed
-from services.tickets.models import IS_UNDONE, Ticket
+from services.tickets.models import Ticket
 from services.tickets.service import assign
 from services.tickets.sight import ticket_to_change
+from services.tickets.team_views import MemberView as MemberView
+from services.tickets.team_views import TeamView as TeamView
+from services.tickets.team_views import views_of, zone_of
+from services.tickets.triage.language import NAMES, UNKNOWN
 
 _MAX_NAME, _MAX_SKILLS, _MAX_SKILL = 80, 12, 40
+LEAST_CAPACITY, MOST_CAPACITY = 1, 200
+SPOKEN = {code: name for code, name in NAMES.items() if code != UNKNOWN}
+"""The languages that a member may be said to speak, by their codes."""
 
 
 class TeamNotFound(NotFound):
@@ -44,37 +52,19 @@ class NoSuchMember(InvalidInput):
     message = "Choose somebody of the staff whose account is active."
 
 
-@dataclass(frozen=True)
-class MemberView:
-    """`is_active` is the account's: a disabled member stays until somebody takes them out."""
+class MemberTerms(TypedDict, total=False):
+    """What is left out stays as it is. `zone` is latitude and longitude of where somebody is at home, None for nowhere known."""
 
-    staff_id: int
-    name: str
-    skills: tuple[str, ...]
-    is_on_duty: bool
-    is_active: bool
-
-
-@dataclass(frozen=True)
-class TeamView:
-    """A team with its members by name. `open_tickets` counts the undone ones that lie with it."""
-
-    id: int
-    name: str
-    is_active: bool
-    members: tuple[MemberView, ...]
-    open_tickets: int
-
-    @property
-    def revision(self) -> str:
-        return revision_of(self.id, self.name, self.is_active)
+    languages: Iterable[str]
+    zone: Position | None
+    capacity: int
 
 
 def list_teams(session: Session, *, actor: Principal) -> tuple[TeamView, ...]:
     """All of them, those in use first, by name. Raises Forbidden."""
     actor.require(Permission.TICKETS_READ)
     teams = session.exec(select(Team).order_by(col(Team.is_active).desc(), col(Team.name))).all()
-    return _views(session, teams)
+    return views_of(session, teams)
 
 
 def active_teams(session: Session, *, actor: Principal) -> dict[int, str]:
@@ -84,41 +74,65 @@ def active_teams(session: Session, *, actor: Principal) -> dict[int, str]:
     return {number: name for number, name in rows if number is not None}
 
 
-def make_team(session: Session, *, actor: Principal, name: str, now: datetime) -> TeamView:
+def zone_choices(session: Session, *, actor: Principal) -> dict[str, Position]:
+    """The positions of the first thousand places that have one, by name, to choose a zone from. Raises Forbidden."""
+    actor.require(Permission.DESK_EDIT)
+    placed = pick(Site.name, Site.latitude, Site.longitude).where(col(Site.latitude).is_not(None))
+    return {row[0]: (row[1], row[2]) for row in session.execute(placed.order_by(col(Site.name)).limit(1000)).all()}
+
+
+def make_team(session: Session, *, actor: Principal, name: str, is_field: bool = False, now: datetime) -> TeamView:
     """Raises Forbidden, InvalidInput or TeamNameTaken."""
     actor.require(Permission.DESK_EDIT)
-    team = Team(name=_free_name(session, name, team_id=None), created_at=now)
+    team = Team(name=_free_name(session, name, team_id=None), is_field=is_field, created_at=now)
     session.add(team)
     session.flush()
-    audit.record(session, actor, "team.add", target=("team", team.id), now=now, after={"name": team.name})
+    audit.record(session, actor, "team.add", target=("team", team.id), now=now, after={"name": team.name, "is_field": team.is_field})
     publish(session, "teams", team.id or 0)
-    return _views(session, [team])[0]
+    return views_of(session, [team])[0]
 
 
 def change_team(
-    session: Session, *, actor: Principal, team_id: int, name: str, is_active: bool, expected_revision: str | None = None, now: datetime
+    session: Session,
+    *,
+    actor: Principal,
+    team_id: int,
+    name: str,
+    is_active: bool,
+    is_field: bool | None = None,
+    expected_revision: str | None = None,
+    now: datetime,
 ) -> TeamView:
-    """Rename it, or take it out of use: it keeps its tickets and is given no new ones.
+    """Rename it, make it a field team or none, or take it out of use: it keeps its tickets and is given no new ones.
 
     Raises Forbidden, TeamNotFound, Stale, InvalidInput or TeamNameTaken.
     """
     actor.require(Permission.DESK_EDIT)
     team = _locked(session, team_id)
-    require(expected_revision, _views(session, [team])[0].revision)
-    before = {"name": team.name, "is_active": team.is_active}
+    require(expected_revision, views_of(session, [team])[0].revision)
+    before = {"name": team.name, "is_active": team.is_active, "is_field": team.is_field}
     team.name, team.is_active = _free_name(session, name, team_id=team_id), is_active
+    team.is_field = team.is_field if is_field is None else is_field
     session.flush()
-    after = {"name": team.name, "is_active": team.is_active}
+    after = {"name": team.name, "is_active": team.is_active, "is_field": team.is_field}
     if after != before:
         audit.record(session, actor, "team.change", target=("team", team_id), now=now, before=before, after=after)
         publish(session, "teams", team_id)
-    return _views(session, [team])[0]
+    return views_of(session, [team])[0]
 
 
 def set_member(
-    session: Session, *, actor: Principal, team_id: int, staff_id: int, skills: Iterable[str], is_on_duty: bool, now: datetime
+    session: Session,
+    *,
+    actor: Principal,
+    team_id: int,
+    staff_id: int,
+    skills: Iterable[str],
+    is_on_duty: bool,
+    terms: MemberTerms | None = None,
+    now: datetime,
 ) -> TeamView:
-    """Take somebody in, or change what they know and whether they are on duty.
+    """Take somebody in, or change what they know, where they are at home, what they can carry and whether they are on duty.
 
     Raises Forbidden, TeamNotFound, NoSuchMember or InvalidInput.
     """
@@ -133,11 +147,12 @@ def set_member(
         member = TeamMember(team_id=team_id, staff_id=staff_id)
         session.add(member)
     member.skills, member.is_on_duty = _skills(skills), is_on_duty
+    _set_terms(member, terms or {})
     session.flush()
     if before != (after := _told(staff, member)):
         audit.record(session, actor, "team.member", target=("team", team_id), now=now, before=before, after=after)
-        publish(session, "teams", team_id)
-    return _views(session, [team])[0]
+        duty.came(session, member)
+    return views_of(session, [team])[0]
 
 
 def remove_member(session: Session, *, actor: Principal, team_id: int, staff_id: int, now: datetime) -> TeamView:
@@ -151,7 +166,7 @@ def remove_member(session: Session, *, actor: Principal, team_id: int, staff_id:
         session.flush()
         audit.record(session, actor, "team.member_gone", target=("team", team_id), now=now, before=before)
         publish(session, "teams", team_id)
-    return _views(session, [team])[0]
+    return views_of(session, [team])[0]
 
 
 def set_team(
@@ -218,23 +233,23 @@ def _skills(written: Iterable[str]) -> list[str]:
     return skills
 
 
+def _set_terms(member: TeamMember, terms: MemberTerms) -> None:
+    if "languages" in terms:
+        spoken = set(terms["languages"])
+        if not spoken <= set(SPOKEN):
+            raise InvalidInput("Choose from the languages that there are.", field="languages")
+        member.languages = [code for code in SPOKEN if code in spoken]
+    if "zone" in terms:
+        zone = terms["zone"]
+        if zone is not None and not (-90 <= zone[0] <= 90 and -180 <= zone[1] <= 180):
+            raise InvalidInput("That is no place on Earth: latitude -90 to 90, longitude -180 to 180.", field="zone")
+        member.zone_latitude, member.zone_longitude = zone if zone is not None else (None, None)
+    if "capacity" in terms:
+        if not LEAST_CAPACITY <= terms["capacity"] <= MOST_CAPACITY:
+            raise InvalidInput(f"Between {LEAST_CAPACITY} and {MOST_CAPACITY} tickets at once.", field="capacity")
+        member.capacity = terms["capacity"]
+
+
 def _told(staff: Staff, member: TeamMember) -> dict[str, object]:
-    return {"member": staff.email, "skills": list(member.skills), "is_on_duty": member.is_on_duty}
-
-
-def _views(session: Session, teams: Sequence[Team]) -> tuple[TeamView, ...]:
-    ids = [team.id for team in teams]
-    rows = session.exec(
-        select(TeamMember, Staff)
-        .join(Staff, col(Staff.id) == col(TeamMember.staff_id))
-        .where(col(TeamMember.team_id).in_(ids))
-        .order_by(col(Staff.name), col(Staff.id))
-    ).all()
-    members: dict[int, list[MemberView]] = defaultdict(list)
-    for member, staff in rows:
-        members[member.team_id].append(MemberView(member.staff_id, staff.name, tuple(member.skills), member.is_on_duty, staff.is_active))
-    counted = pick(Ticket.team_id, sa.func.count()).where(IS_UNDONE, col(Ticket.team_id).in_(ids)).group_by(col(Ticket.team_id))
-    waiting: dict[int, int] = {row[0]: row[1] for row in session.execute(counted).all()}
-    return tuple(
-        TeamView(team.id or 0, team.name, team.is_active, tuple(members[team.id or 0]), waiting.get(team.id or 0, 0)) for team in teams
-    )
+    told: dict[str, object] = {"member": staff.email, "skills": list(member.skills), "is_on_duty": member.is_on_duty}
+    return told | {"languages": list(member.languages), "zone": zone_of(member), "capacity": member.capacity}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from app.doctor import _mail, _proxy
+from app.doctor import _mail, _mailbox, _proxy
 from tests.conftest import free_port
 from tests.services.integrations.test_mail import MailServer, server
 
@@ -46,3 +46,20 @@ def test_wrong_credentials_are_told_without_quoting_them(server: MailServer) -> 
 @pytest.mark.parametrize(("trusted", "ok"), [("", False), ("*", False), ("127.0.0.1", True), ("10.0.0.2,10.0.0.3", True)])
 def test_behind_a_proxy_somebody_must_be_trusted_but_not_everybody(trusted: str, ok: bool) -> None:
     assert _proxy(trusted).ok is ok
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("imap://a:b@127.0.0.1:{port}/INBOX?tls=no", "Correct both in INET_IMAP_URL"),
+        ("imaps://mail.example.gm/INBOX", "Correct INET_IMAP_URL"),
+    ],
+)
+def test_a_mailbox_that_cannot_be_read_comes_with_advice(url: str, advice: str) -> None:
+    found = _mailbox(SecretStr(url.format(port=free_port())))
+    assert not found.ok
+    assert found.advice.startswith(advice)
+
+
+def test_without_a_mailbox_it_says_so_and_is_well() -> None:
+    assert _mailbox(None).ok

@@ -93,10 +93,12 @@ class Up:
         parent = psutil.Process(self.process.pid)
         return [parent, *parent.children(recursive=True)]
 
-    def child(self, command: str) -> psutil.Process | None:
+    def child(self, *command: str) -> psutil.Process | None:
+        """The process that was started with these words, whatever follows them."""
         for process in self.family():
             with contextlib.suppress(psutil.Error):  # it may die while we look
-                if process.cmdline()[1:4] == ["-m", "app.cli", command] and process.ppid() == self.process.pid:
+                words = ["-m", "app.cli", *command]
+                if process.cmdline()[1 : 1 + len(words)] == words and process.ppid() == self.process.pid:
                     return process
         return None
 
@@ -138,10 +140,11 @@ def test_up_gets_ready_starts_dead_processes_again_and_ctrl_c_leaves_nothing_beh
         until(lambda: f"in use by another INET (process {up.process.pid})" in second.text)
         assert "Traceback" not in second.text
 
-        worker = up.child("worker")
+        assert up.child("worker", "triage") is not None
+        worker = up.child("worker", "urgent")
         assert worker is not None
         worker.kill()
-        until(lambda: (again := up.child("worker")) is not None and again.pid != worker.pid)
+        until(lambda: (again := up.child("worker", "urgent")) is not None and again.pid != worker.pid)
         assert "worker was killed (SIGKILL); starting it again" in up.text
 
         everything = up.family()

@@ -8,9 +8,12 @@ from typing import Self
 from playwright.sync_api import Locator, Page, expect
 
 from app.settings import DEMO_PASSWORD
+from tests.browser.browsers import DESKTOP, Browsers, Screen
 from tests.browser.world import World
 
 _PATIENCE_MS = 20_000
+# By product and account: a person who logged in once today opens the console again without a password.
+_kept: dict[tuple[str, str], dict[str, str]] = {}
 
 
 class Staff:
@@ -50,3 +53,84 @@ class Staff:
     @property
     def scrolls_sideways(self) -> bool:
         return bool(self.page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+
+    def says(self, words: str, then: str = "Send and wait") -> Self:
+        """Answer the customer of the ticket that is open."""
+        self.writes(words)
+        return self.presses(then)
+
+    def writes(self, words: str) -> Self:
+        self.answer.fill(words)
+        return self
+
+    @property
+    def answer(self) -> Locator:
+        return self.page.get_by_label("Your answer to the customer")
+
+    def notes(self, words: str) -> Self:
+        """Keep a note that only staff read."""
+        self.page.get_by_role("tab", name="Internal note").click()
+        self.page.get_by_label("Only staff read it").fill(words)
+        self.presses("Keep the note")
+        return self.hears(words)
+
+    def hears(self, *words: str) -> Self:
+        """It stands in the ticket's conversation, without anybody asking for it."""
+        for text in words:
+            expect(self.conversation).to_contain_text(text, timeout=_PATIENCE_MS)
+        return self
+
+    @property
+    def conversation(self) -> Locator:
+        return self.page.get_by_role("log", name="Conversation")
+
+    def sees_state(self, state: str) -> Self:
+        """What is said beside the ticket's reference."""
+        expect(self.page.locator(".heading .chip").first).to_have_text(state, timeout=_PATIENCE_MS)
+        return self
+
+    def reads_in_history(self, *texts: str | re.Pattern[str]) -> Self:
+        """The ticket's history, which is folded away until it is asked for."""
+        history = self.main.locator(".q-expansion-item").filter(has_text="History")
+        if history.locator(".q-expansion-item__content").is_hidden():
+            history.get_by_role("button").first.click()
+        for text in texts:
+            expect(history).to_contain_text(text, timeout=_PATIENCE_MS)
+        return self
+
+    def reads(self, toast: str | re.Pattern[str]) -> Self:
+        """A word that the console says and takes away again."""
+        expect(self.page.locator(".q-notification, .undo-toast").filter(has_text=toast).first).to_be_visible(timeout=_PATIENCE_MS)
+        return self
+
+    def chooses(self, label: str, option: str) -> Self:
+        """From a menu of the dialog that is open."""
+        self.dialog.get_by_label(label, exact=True).click()
+        self.page.get_by_role("option", name=option).click()
+        return self
+
+    def more(self, entry: str) -> Self:
+        """From the ticket's menu of further things to do."""
+        self.presses("More to do")
+        self.page.get_by_role("menu").get_by_text(entry).click()
+        return self
+
+    @property
+    def dialog(self) -> Locator:
+        return self.page.get_by_role("dialog")
+
+    def row(self, text: str) -> Locator:
+        """The line of the list in which that stands."""
+        return self.main.get_by_role("row").filter(has_text=text)
+
+
+def at_the_desk(world: World, browsers: Browsers, who: str = "care", *, screen: Screen = DESKTOP, is_touch: bool = False) -> Staff:
+    """Somebody at the console; the password is asked for at the first time only."""
+    staff = Staff(world, browsers.open(screen=screen, is_touch=is_touch, may_keep_cookies=True))
+    kept = _kept.get((world.url, who))
+    if kept is not None:
+        staff.page.context.add_cookies([{"name": name, "value": value, "url": world.url} for name, value in kept.items()])
+        return staff
+    staff.logs_in(who).is_in()
+    _kept[world.url, who] = {one["name"]: one["value"] for one in staff.page.context.cookies()}
+    return staff

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
+from dataclasses import dataclass
 from typing import Self
+from urllib.parse import parse_qs, urlsplit
 
+import httpx
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.world import Joined, World, new_number, wait_for
@@ -92,3 +97,51 @@ class Customer:
         """Wave, PortaBilling and we hold the same: one payment, one charge, one account that cannot be used again."""
         wait_for(lambda: self.world.ledgers(receipt).paid_once_and_served_once, "one charge and one blocked account", seconds=5)
         return self
+
+    def reports(self, words: str, *, photo: bytes | None = None, link: str = "Something wrong?") -> str:
+        """By the link that stands on the page; ends on the report's own page. Answers the reference."""
+        self.page.get_by_role("link", name=link).first.click()
+        self.page.get_by_label("What is wrong?").fill(words)
+        self.page.get_by_label("Phone number").fill(self.number)
+        if photo is not None:
+            self.page.get_by_label("Pictures").set_input_files({"name": "screen.png", "mimeType": "image/png", "buffer": photo})
+        self.page.get_by_role("button", name="Send", exact=True).click()
+        self.page.get_by_role("link", name="See your report").click()
+        self.sees("Your request")
+        return self.page.get_by_role("heading", level=1).inner_text().split()[-1]
+
+    def looks_again(self) -> Self:
+        self.page.reload()
+        return self
+
+    def adds(self, words: str, button: str = "Send") -> Self:
+        """On the report's own page."""
+        self.page.get_by_label("Your answer or anything to add").fill(words)
+        self.page.get_by_role("button", name=button, exact=True).click()
+        return self.reads("We have your message.")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What somebody reported, and the address of their own page of it."""
+
+    reference: str
+    number: str
+    address: str
+
+
+def reported(world: World, words: str, number: str | None = None) -> Report:
+    """A customer's report over the portal's form, without a browser: for tests in which another part is the point."""
+    number = number or new_number()
+    answer = httpx.post(f"{world.url}/portal/help", data={"body": words, "phone": number})
+    assert answer.status_code == httpx.codes.SEE_OTHER, answer.text
+    said = parse_qs(urlsplit(answer.headers["Location"]).query)
+    (reference,), (token,) = said["ticket"], said["t"]
+    return Report(reference, number, f"{world.url}/ticket/{reference}?t={token}")
+
+
+def photo() -> bytes:
+    """A picture as a phone's camera might take it of a blank page."""
+    kept = io.BytesIO()
+    Image.new("RGB", (900, 600), (214, 221, 226)).save(kept, "PNG")
+    return kept.getvalue()

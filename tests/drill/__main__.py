@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.drill import notifications, report
+from tests.drill import mail, notifications, report
 from tests.drill.drill import Drill, Order
 from tests.drill.troubles import LOST_ONLY, SECTIONS, SHORT
 
@@ -51,7 +51,10 @@ def main() -> int:
         found = notifications.run_alone(seed=seed, messages=int(os.environ.get("DRILL_MESSAGES") or 300))
         report.add(found.row(), target)
         print("\n".join(notifications.lines_of(found)), flush=True)
-        messages_are_good = found.is_good
+        mails = mail.run_alone(seed=seed, mails=int(os.environ.get("DRILL_MAILS") or 500))
+        report.add(mails.row(), target)
+        print("\n".join(mail.lines_of(mails)), flush=True)
+        messages_are_good = found.is_good and mails.is_good
     return 0 if outcome.is_good and messages_are_good else 1
 
 

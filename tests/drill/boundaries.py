@@ -17,5 +17,7 @@ def all_boundaries() -> list[str]:
     for folder in ("services", "portal", "jobs"):
         for path in sorted((_PROJECT / folder).rglob("*.py")):
             for is_made, name in _CALL.findall(path.read_text(encoding="utf-8")):
+                if name.startswith("mail."):  # the drill of mails dies there (tests/drill/mail.py)
+                    continue
                 found += [name.replace("{step.name}", step) for step in steps] if is_made else [name]
     return found

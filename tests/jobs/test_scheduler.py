@@ -6,6 +6,7 @@ import pytest
 from rq import Queue
 
 from app import redis
+from app.queue import QUEUES
 from jobs.schedule import PERIODIC
 from jobs.scheduler import Scheduler
 
@@ -21,7 +22,7 @@ def _held(scheduler: Scheduler) -> set[str]:
 
 
 def _waiting() -> list[str]:
-    return sorted(job_id for name in ("urgent", "default", "bulk") for job_id in Queue(name, connection=redis.client()).job_ids)
+    return sorted(job_id for name in QUEUES for job_id in Queue(name, connection=redis.client()).job_ids)
 
 
 def test_every_periodic_job_is_declared_once_however_often_it_ticks(scheduler: Scheduler) -> None:

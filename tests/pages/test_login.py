@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 from app.db import in_transaction, transaction
 from pages.login import _own_address
 from pages.shell import TOKEN, PageGate
+from pages.sla import CALENDARS_PATH, POLICY_PATH
 from services.access.models import AccessSession, Gateway
 from services.accounts.models import Role, Staff
 from services.accounts.permissions import ROLE_PERMISSIONS
@@ -20,7 +21,7 @@ from services.network.models import AccessPoint
 from services.payments.models import Payment
 from services.tickets.models import Ticket
 from services.tickets.sla.defaults import add_default_policies
-from services.tickets.sla_models import SlaPolicy
+from services.tickets.sla_models import BusinessCalendar, SlaPolicy
 from services.vouchers.models import Voucher
 from tests.conftest import NOON
 from tests.pages import builders
@@ -97,23 +98,31 @@ def _address(path: str) -> str:
             "/console/sites/{site_id}": point.site_id,
             "/console/access-points/{access_point_id}": point.id,
             "/console/incidents/{reference}": incident.reference,
-            "/console/sla/{policy_id}": _a_policy(session),
-            "/console/tickets/{reference}/deadline": session.exec(
-                select(Ticket.reference).where(col(Ticket.assignee_id).is_not(None))
-            ).first(),
+            f"{POLICY_PATH}/{{policy_id}}": _a_policy(session),
+            f"{CALENDARS_PATH}/{{calendar_id}}": _a_calendar(session),
+            "/console/tickets/{reference}/deadline": _a_ticket(session),
             "/console/payments/{reference}": session.exec(select(Payment.reference)).first(),
             "/console/vouchers/{voucher_id}": session.exec(select(Voucher.id)).first(),
             "/console/customers/{customer_id}": session.exec(select(Payment.customer_id)).first(),
             "/console/gateways/{slug}": session.exec(select(Gateway.slug)).first(),
             "/console/staff/{staff_id}": session.exec(select(Staff.id)).first(),
-            "/console/tickets/{reference}": session.exec(select(Ticket.reference).where(col(Ticket.assignee_id).is_not(None))).first(),
+            "/console/tickets/{reference}": _a_ticket(session),
         }
-    return re.sub(r"\{\w+\}", str(names.get(path)), path)
+    return re.sub(r"\{\w+\}", str(names[path]), path) if "{" in path else path
 
 
 def _a_policy(session: Session) -> int | None:
     add_default_policies(session, now=NOON)
     return session.exec(select(SlaPolicy.id)).first()
+
+
+def _a_calendar(session: Session) -> int | None:
+    add_default_policies(session, now=NOON)
+    return session.exec(select(BusinessCalendar.id)).first()
+
+
+def _a_ticket(session: Session) -> str | None:
+    return session.exec(select(Ticket.reference).where(col(Ticket.assignee_id).is_not(None))).first()
 
 
 def _a_network(session: Session) -> tuple[AccessPoint, Incident]:

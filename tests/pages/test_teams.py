@@ -12,7 +12,7 @@ from nicegui.testing import User
 from sqlmodel import Session, select
 
 from app.db import in_transaction, transaction
-from services.accounts.models import Role
+from services.accounts.models import Role, Staff
 from services.tickets import changes
 from services.tickets.desk_models import Team, TeamMember
 from services.tickets.models import Ticket
@@ -85,6 +85,32 @@ async def test_a_team_is_made_and_somebody_taken_in(user: User, sign_in: SignIn,
     assert (member.team_id, member.staff_id, member.skills, member.is_on_duty) == (care.id, staff_id, ["lead", "wolof"], True)
 
 
+async def test_a_member_has_languages_a_zone_and_a_capacity(user: User, sign_in: SignIn, reference: str) -> None:
+    def take_in(session: Session) -> tuple[int, int]:
+        field = session.exec(select(Team)).one()
+        field.is_field = True
+        person = session.exec(select(Staff).where(Staff.role == Role.FIELD_TECHNICIAN)).one()
+        session.add(TeamMember(team_id=field.id or 0, staff_id=person.id or 0))
+        return field.id or 0, person.id or 0
+
+    team_id, staff_id = await in_transaction(take_in)
+    await sign_in(Role.SYSTEM_ADMIN)
+    await user.open("/console/teams")
+    await user.should_see("No zone")
+    user.find(marker=f"member-{team_id}-{staff_id}").click()
+    await user.should_see(marker="field-zone", retries=100)
+    user.find(marker="field-zone").type("13.44; -16.68")
+    user.find(marker="keep-member").click()
+    await until(lambda: "Two numbers" in str([one.props.get("error-message") for one in user.find(marker="field-zone").elements]))
+    user.find(marker="field-zone").clear().type("13.44, -16.68")
+    choose(user, "field-languages", ["wo", "en"])
+    user.find(marker="field-capacity").clear().type("7")
+    user.find(marker="keep-member").click()
+    await until(toasted(user, "Kept."))
+    member = await _one(select(TeamMember))
+    assert (member.languages, member.capacity, member.zone_latitude, member.zone_longitude) == (["en", "wo"], 7, 13.44, -16.68)
+
+
 async def test_who_may_not_change_the_desk_reads_the_teams(user: User, sign_in: SignIn, reference: str) -> None:
     await sign_in(Role.CUSTOMER_CARE)
     await user.open("/console/teams")
@@ -103,7 +129,7 @@ async def test_a_ticket_is_given_to_a_team_and_listed_by_it(user: User, sign_in:
     await until(toasted(user, "Assigned."))
     await user.should_see("Team: Field", retries=100)
     await user.open(f"/console/tickets?team={field.id}")
-    assert [row["team"] for row in table(user, "tickets").rows] == ["Field"]
+    assert [row["reference"] for row in table(user, "tickets").rows] == [reference]
 
 
 async def test_what_the_machine_thinks_is_shown_with_its_reasons(user: User, sign_in: SignIn, reference: str, now: datetime) -> None:
@@ -112,7 +138,7 @@ async def test_what_the_machine_thinks_is_shown_with_its_reasons(user: User, sig
     await user.open(f"/console/tickets/{reference}")
     for words in ("Slow (91% sure)", "Wolof", "Many people are affected.", "not in our records", "T-2345678", "please tell us the hour."):
         await user.should_see(words)
-    await user.should_see(marker="copy-reply")
+    await user.should_see(marker="use-reply")
     user.find(marker="something-else").click()
     await user.should_see(marker="field-category", retries=100)
 

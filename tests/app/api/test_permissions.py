@@ -29,6 +29,9 @@ EXAMPLES = {
     "number": "1",
     "policy_id": "1",
     "notification_id": "1",
+    "message_id": "1",
+    "operation_id": "1",
+    "attachment_id": "1",
 }
 
 
@@ -90,6 +93,8 @@ def test_the_walk_meets_every_resource() -> None:
         "incidents",
         "compensations",
         "tickets",
+        "teams",
+        "reports",
         "sla",
         "notifications",
         "audit",

@@ -30,6 +30,7 @@ from services.vouchers.models import VoucherState
 from tests.conftest import NOON
 from tests.factories import staff
 from tests.pages import builders
+from tests.services.tickets.desk import a_member, a_rule, a_team
 from tests.services.tickets.people import a_person
 
 SLOW = "The internet is very slow since this morning, videos keep buffering"
@@ -248,3 +249,31 @@ def test_a_place_that_is_down_decides_and_one_that_is_down_in_part_does_not(
     if decides:
         assert stands(session, ticket).category is Category.CONNECTIVITY
         assert "network: access point" in said["reply"]["sources"]
+
+
+def test_facts_come_first_then_the_reading_then_the_routing(session: Session, reader: Triage, customer: Customer) -> None:
+    care, billing = a_team(session, "Care"), a_team(session, "Billing")
+    isatou = a_member(session, billing, "isatou")
+    a_rule(session, 1, "Money", billing, category=["payment"])
+    a_rule(session, 2, "Rest", care)
+    ticket = builders.a_ticket(session, customer=customer, body=SLOW, at=NOON)
+    for _ in range(3):
+        process(ticket, Sure(reader, abstain=False, category=Category.PAYMENT))
+    kinds = session.exec(select(TicketEvent.kind).where(TicketEvent.ticket_id == ticket.id).order_by(col(TicketEvent.id))).all()
+    assert [kind for kind in kinds if kind in ("facts", "triaged", "routed")] == ["facts", "triaged", "routed"]
+    assert (stands(session, ticket).team_id, stands(session, ticket).assignee_id) == (billing.id, isatou.id)
+
+
+def test_what_the_product_itself_wrote_is_not_read_and_is_routed(session: Session, reader: Triage) -> None:
+    field = a_team(session, "Field", is_field=True)
+    ticket = open_ticket(session, Opening(body="Outage", channel=Channel.INCIDENT), who=changes.SYSTEM, now=NOON)
+    process(ticket, reader)
+    assert readings(session, ticket) == []
+    assert stands(session, ticket).team_id == field.id
+
+
+def test_a_text_of_one_clear_language_is_answered_in_it(session: Session, reader: Triage) -> None:
+    words = "Bonjour, la connexion est très lente depuis ce matin et je ne peux plus travailler, merci de votre aide"
+    ticket = builders.a_ticket(session, body=words, at=NOON)
+    process(ticket, reader)
+    assert stands(session, ticket).language == "fr"

@@ -1,0 +1,136 @@
+"""What came in is kept as it came, sealed, in a transaction of its own, before anything looks at it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Session, col
+
+from app.events import publish
+from app.keys import keyed_mac, keyed_macs, seal, unseal
+from app.settings import get_settings
+from services.tickets.intake_models import InboundMessage, InboundSource, InboundState
+
+RAW, SENDER = "inbound-raw", "inbound-sender"
+# What is larger than this makes a row clumsy, and lies in a file.
+IN_ROW_BYTES = 256 * 1024
+TOPIC = "inbound"
+_FOLDER = "inbound"
+
+
+def keep(
+    session: Session,
+    *,
+    source: InboundSource,
+    key: str,
+    raw: bytes,
+    received_at: datetime,
+    why: str | None = None,
+    size: int | None = None,
+) -> int | None:
+    """Keep one message under its source's own name for it; None when it is held already. `size` when `raw` is only a part of it.
+
+    A large one is on the disk, and its folder told so, before the row is there; a file whose row never came is written over.
+    """
+    values = {
+        "source": source,
+        "source_key": key,
+        "raw_sealed": seal(RAW, raw) if len(raw) <= IN_ROW_BYTES else None,
+        "raw_file": _kept_in_file(key, raw) if len(raw) > IN_ROW_BYTES else None,
+        "raw_bytes": len(raw) if size is None else size,
+        # A change of keys finds the file by this column (services/secrets.py), also of one that nobody can read.
+        "sender_sealed": seal(SENDER, b"") if len(raw) > IN_ROW_BYTES else None,
+        "state": InboundState.STORED,
+        "why": why,
+        "subject": "",
+        "attempts": 0,
+        "received_at": received_at,
+    }
+    added = insert(InboundMessage).values(values).on_conflict_do_nothing(index_elements=["source", "source_key"])
+    kept = session.execute(added.returning(col(InboundMessage.id))).scalar_one_or_none()
+    if kept is not None:
+        publish(session, TOPIC, kept)
+    return kept
+
+
+def raw_of(message: InboundMessage) -> bytes:
+    """As it came. Raises BadSeal, or OSError when its file is gone."""
+    if message.raw_file is not None:
+        return unseal(RAW, _path(message.raw_file).read_text("ascii"))
+    return unseal(RAW, message.raw_sealed) if message.raw_sealed else b""
+
+
+def note_sender(message: InboundMessage, sender: str) -> None:
+    """Who says they sent it, to be shown on the desk and counted by."""
+    message.sender_sealed, message.sender_mac = seal(SENDER, sender[:254].encode()), sender_mac(sender)
+
+
+def sender_of(message: InboundMessage) -> str:
+    return unseal(SENDER, message.sender_sealed).decode() if message.sender_sealed else ""
+
+
+def sender_mac(sender: str) -> str:
+    return keyed_mac(SENDER, sender.lower())
+
+
+def sender_macs(sender: str) -> tuple[str, ...]:
+    return keyed_macs(SENDER, sender.lower())
+
+
+def held_of(session: Session, source: InboundSource, keys: list[str]) -> set[str]:
+    """Which of these names of the source are held already."""
+    held: set[str] = set()
+    for start in range(0, len(keys), 1000):
+        wanted = sa.select(col(InboundMessage.source_key)).where(
+            col(InboundMessage.source) == source, col(InboundMessage.source_key).in_(keys[start : start + 1000])
+        )
+        held.update(session.execute(wanted).scalars())
+    return held
+
+
+def renew(message: InboundMessage, sender: bytes) -> None:
+    """After a change of keys: the hash of the sender, and the file, which no column shows."""
+    message.sender_mac = sender_mac(sender.decode()) if sender else None
+    if message.raw_file is not None:
+        _write(_path(message.raw_file), lambda: seal(RAW, raw_of(message)))
+
+
+def _kept_in_file(key: str, raw: bytes) -> str:
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    name = f"{digest[:2]}/{digest}"
+    _write(_path(name), lambda: seal(RAW, raw))
+    return name
+
+
+def _path(name: str) -> Path:
+    return get_settings().data_dir / _FOLDER / name
+
+
+def _write(path: Path, content: Callable[[], str]) -> None:
+    """Whole or not at all, also after a power cut."""
+    text = content()
+    for folder in (path.parent.parent, path.parent):
+        if not folder.exists():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _sync(folder.parent)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,102 @@
+"""The everyday jobs of Customer Care, clicked through as its people do them: from what a customer reports to what they say of our help."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.browsers import Browsers
+from tests.browser.console import at_the_desk
+from tests.browser.portal import Customer, photo, reported
+from tests.browser.world import World, wait_for
+
+
+def test_a_report_with_a_photo_comes_up_is_answered_and_comes_back(world: World, browsers: Browsers) -> None:
+    care = at_the_desk(world, browsers).opens("/tickets?state=new").sees("Tickets")
+    customer = Customer(world, browsers.open(), world.join())
+    reference = customer.arrives().reports("Every page stays white here at the stall", photo=photo())
+    care.row(reference).get_by_role("link", name=reference).click()
+    assert customer.phone is not None
+    care.sees(f"Ticket {reference}", "Every page stays white here", re.compile(customer.phone.mac, re.IGNORECASE))
+    ((place,),) = world.ask_database("SELECT s.name FROM site s JOIN gateway g ON g.site_id = s.id WHERE g.slug = %s", customer.phone.slug)
+    care.sees(place)
+    picture = care.conversation.get_by_role("link", name="screen.png").get_by_role("presentation")
+    wait_for(lambda: picture.evaluate("image => image.naturalWidth > 0"), "the photo")
+    care.presses("Take it").reads("It is yours now.")
+    care.says("Please forget the network and join again.").hears("Please forget the network").sees_state("Waits for the customer")
+    customer.looks_again().reads("Please forget the network and join again.").reads("We wait for your answer")
+    customer.adds("It is still white")
+    care.hears("It is still white").sees_state("Open")
+    care.page.get_by_role("button", name=re.compile("^News for you")).click()
+    expect(care.page.get_by_role("menu")).to_contain_text(f"The customer wrote in {reference}")
+
+
+def test_who_paid_and_is_not_served_comes_first_and_is_helped_by_one_press(world: World, browsers: Browsers) -> None:
+    customer = Customer(world, browsers.open(), world.join())
+    customer.arrives().buys()
+    receipt = customer.receipt
+    world.sandbox.fault("portabilling", down=True)
+    customer.goes_to_wave().pays().reads("The billing system is not answering")
+    payment_page = customer.page.url
+    reference = customer.reports("I paid and nothing happens", link="Report a problem with this payment")
+    care = at_the_desk(world, browsers).opens("/tickets?priority=urgent")
+    care.row(reference).get_by_role("link", name=reference).click()
+    care.sees("Urgent", "Paid, and not served yet", receipt)
+    care.reads_in_history("Priority: urgent", re.compile("not served", re.IGNORECASE))
+    world.mend("portabilling")
+    care.presses("Try again now")
+    care.reads_in_history("The payment is tried again")
+    customer.page.goto(payment_page)
+    customer.is_online()
+    expect(care.main).not_to_contain_text("Paid, and not served yet")
+
+
+def test_a_caller_with_an_open_ticket_is_recognised_and_another_gets_a_new_one(world: World, browsers: Browsers) -> None:
+    waiting = reported(world, "No signal at the clinic since this morning")
+    care = at_the_desk(world, browsers).opens("/tickets").presses("New ticket")
+    care.dialog.get_by_label("Phone number").fill(waiting.number)
+    expect(care.dialog).to_contain_text("No signal at the clinic")
+    care.dialog.get_by_text(f"Add to {waiting.reference} instead").click()
+    care.dialog.get_by_label("What they say").fill("Calls again: now it is gone on both phones")
+    care.presses("Keep it").reads(f"Kept in {waiting.reference}.")
+    care.hears("No signal at the clinic", "gone on both phones")
+    care.opens("/tickets").presses("New ticket")
+    care.dialog.get_by_label("Phone number").fill("399 4821")
+    expect(care.dialog).to_contain_text("This number is new here.")
+    care.dialog.get_by_label("What they say").fill("Wants to know what a month costs")
+    care.presses("Keep it").reads("Kept in T-")
+    care.hears("Wants to know what a month costs")
+    expect(care.main).not_to_contain_text(waiting.reference)
+
+
+def test_two_reports_of_one_person_are_merged_and_taken_apart_again(world: World, browsers: Browsers) -> None:
+    first = reported(world, "The voucher is refused")
+    second = reported(world, "Now it says wrong code three times", first.number)
+    care = at_the_desk(world, browsers).opens(f"/tickets/{second.reference}").hears("three times")
+    care.more("Merge into another ticket")
+    care.dialog.get_by_label("Reference of the ticket that stays").fill(first.reference)
+    care.page.get_by_role("option", name=re.compile(first.reference)).click()
+    expect(care.dialog).to_contain_text(f"1 message would move to {first.reference}")
+    care.presses("Merge").sees(f"Ticket {first.reference}").hears("The voucher is refused", "three times")
+    care.presses("Undo").reads("Undone.")
+    expect(care.conversation).not_to_contain_text("three times")
+    care.hears("The voucher is refused").opens(f"/tickets/{second.reference}").hears("three times").sees_state("New")
+
+
+def test_ten_tickets_are_changed_at_once_and_set_back_from_the_toast(world: World, browsers: Browsers) -> None:
+    number = reported(world, "The mast at the river is down again, house 1").number
+    for house in range(2, 11):
+        reported(world, f"The mast at the river is down again, house {house}", number)
+    care = at_the_desk(world, browsers).opens(f"/tickets?q={number.replace(' ', '')}").sees("10")
+    care.main.get_by_role("checkbox", name="Choose").first.click()
+    care.presses("Choose the whole page").sees("10 chosen").presses("Change them")
+    care.chooses("Priority", "High")
+    care.dialog.get_by_label("Add tags").fill("river mast")
+    care.presses("See what would happen")
+    expect(care.dialog.get_by_text(re.compile("river mast"))).to_have_count(10)
+    care.dialog.get_by_role("button", name="Change them").click()
+    care.reads("10 changed")
+    expect(care.main.locator("tbody").get_by_text("High", exact=True)).to_have_count(10)
+    care.presses("Undo").reads("Undone.")
+    expect(care.main.locator("tbody").get_by_text("High", exact=True)).to_have_count(0)

@@ -27,6 +27,8 @@ from services.accounts.staff import add_staff
 from services.notifications import Recipient, preferences, pushes, tell
 from services.notifications.models import Medium, Notification, PushToken
 from services.payments.checkout import Order, save
+from services.tickets import inbound_store, people
+from services.tickets.intake_models import Correspondent, InboundMessage, InboundSource
 from services.vouchers.models import Voucher
 from services.vouchers.service import find_by_code, issue_voucher
 from tests.app.test_settings import SOUND
@@ -97,10 +99,24 @@ def fill(session: Session) -> str:
     second_factor.begin(person)
     answer = idempotency.Answer(201, b"body", {})
     idempotency.once(session, actor=root, key="a-key-0001", request=b"", now=NOON, work=lambda _: answer)
+    write_in(session, b"small")
     package = make_package(session)
     for _ in range(5):
         _, code = issue_voucher(session, actor=root, package_id=package.public_id, phone=None, note=None, now=NOON)
     return code
+
+
+def write_in(session: Session, raw: bytes, sender: str = "writer@example.gm") -> InboundMessage:
+    """A mail as it is kept before and after it was read, and the address that it came from."""
+    number = inbound_store.keep(session, source=InboundSource.IMAP, key=f"INBOX:1:{len(raw)}", raw=raw, received_at=NOON)
+    message = session.get_one(InboundMessage, number)
+    if sender:
+        inbound_store.note_sender(message, sender)
+        sealed = keys.seal(people.ADDRESS, sender.encode())
+        mac = keys.keyed_mac(people.ADDRESS, sender)
+        session.add(Correspondent(address_mac=mac, address_sealed=sealed, created_at=NOON, last_wrote_at=NOON))
+    session.flush()
+    return message
 
 
 def assert_readable(session: Session, code: str) -> None:
@@ -113,6 +129,10 @@ def assert_readable(session: Session, code: str) -> None:
     assert len(keys.unseal(agent.AGENT_KEY, str(gateway.agent_key_sealed))) == 64
     assert CLEAR in keys.unseal("sms-body", session.exec(select(Notification)).one().body_sealed)
     assert preferences.of_address(session, "Writer@example.gm") is not None
+    message, writer = session.exec(select(InboundMessage)).one(), session.exec(select(Correspondent)).one()
+    assert inbound_store.raw_of(message) == b"small"
+    assert message.sender_mac in inbound_store.sender_macs("writer@example.gm")
+    assert writer.address_mac in keys.keyed_macs(people.ADDRESS, "writer@example.gm")
     assert pushes.register(session, token="ExponentPushToken[x]", customer_id=1, now=NOON).id == session.exec(select(PushToken)).one().id
     assert len(keys.unseal("totp-seed", str(session.exec(select(Staff)).one().totp_sealed))) == 32
     assert keys.unseal_json(idempotency.SEALED_FOR, str(session.exec(select(IdempotentAnswer)).one().body_sealed))["headers"] == {}
@@ -135,7 +155,7 @@ def test_after_the_rotation_the_earlier_key_is_no_longer_needed(with_keys: With)
         assert {name: one.renewed for name, one in done.items()} == {one.name: 5 if "code" in one.name else 1 for one in secrets.SEALED}
         again = list(secrets.rotate(transaction, batch=2))
         assert sum(one.renewed + one.unreadable for one in again) == 0
-        assert sum(one.current for one in again) == 16
+        assert sum(one.current for one in again) == 19
     with with_keys(NEW), transaction() as session:
         assert_readable(session, code)
 
@@ -160,7 +180,21 @@ def test_a_rotation_that_was_stopped_goes_on_where_it_was(with_keys: With) -> No
             list(secrets.rotate(dying, batch=2))
         rest = list(secrets.rotate(transaction, batch=2))
         assert sum(one.current for one in rest) == 2
-        assert sum(one.renewed for one in rest) == 14
+        assert sum(one.renewed for one in rest) == 17
+
+
+@pytest.mark.usefixtures("database")
+def test_a_message_that_lies_in_a_file_opens_by_the_new_key_alone_also_when_nobody_could_read_who_sent_it(with_keys: With) -> None:
+    raw = b"x" * (inbound_store.IN_ROW_BYTES + 1)
+    with transaction() as session:
+        write_in(session, raw, sender="")
+    with with_keys(NEW, SECRET):
+        list(secrets.rotate(transaction))
+    with with_keys(NEW), transaction() as session:
+        message = session.exec(select(InboundMessage)).one()
+        assert message.raw_file
+        assert message.sender_mac is None
+        assert inbound_store.raw_of(message) == raw
 
 
 @pytest.mark.usefixtures("database")
@@ -169,7 +203,7 @@ def test_rows_that_no_key_opens_are_counted_and_left(with_keys: With) -> None:
         fill(session)
     with with_keys(NEW):
         done = list(secrets.rotate(transaction))
-    assert sum(one.unreadable for one in done) == 16
+    assert sum(one.unreadable for one in done) == 19
     assert sum(one.renewed for one in done) == 0
 
 

@@ -142,11 +142,14 @@ def add_note(actor: Editor, reference: Reference, body: NewNote, request: Reques
     return Wish(actor, request, idempotency_key).answer(work, body=body, status=201)
 
 
-@router.post("/messages/{message_id}/resend", summary="Send a reply once more", responses=refusals(404, 409))
-def resend(actor: Replier, message_id: Id) -> DeliveryDetail:
+@router.post("/messages/{message_id}/resend", summary="Send a reply once more", response_model=DeliveryDetail, responses=refusals(404, 409))
+def resend(actor: Replier, message_id: Id, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
     """One that did not arrive, or perhaps not: of that, a person decides that coming twice is better than not at all."""
-    with transaction() as session:
-        return DeliveryDetail.model_validate(replies.resend(session, actor=actor, message_id=message_id, now=utc_now()))
+
+    def work(session: Session) -> tuple[DeliveryDetail, dict[str, str]]:
+        return DeliveryDetail.model_validate(replies.resend(session, actor=actor, message_id=message_id, now=utc_now())), {}
+
+    return Wish(actor, request, idempotency_key).answer(work)
 
 
 def _message(session: Session, message: TicketMessage, delivery: replies.Delivery | None) -> MessageDetail:

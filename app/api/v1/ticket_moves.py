@@ -136,12 +136,16 @@ def set_category(actor: Editor, reference: Reference, expected: Expected, body: 
         return _shown(session, ticket, actor, response)
 
 
-@router.post("/{reference}/tags", summary="Put tags on a ticket, or take them off", responses=tagged(404, 409))
-def set_tags(actor: Editor, reference: Reference, body: WantedTags, response: Response) -> TicketDetail:
-    """What is as wanted already changes nothing, so it may be repeated."""
-    with transaction() as session:
+@router.post("/{reference}/tags", summary="Put tags on a ticket, or take them off", response_model=TicketDetail, responses=tagged(404, 409))
+def set_tags(actor: Editor, reference: Reference, body: WantedTags, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
+    """What is as wanted already changes nothing."""
+
+    def work(session: Session) -> tuple[TicketDetail, dict[str, str]]:
         tags.change(session, actor=actor, reference=reference, add=body.add, remove=body.remove, now=utc_now())
-        return _shown(session, locks.one(session, actor=actor, reference=reference), actor, response)
+        ticket = locks.one(session, actor=actor, reference=reference)
+        return detail(session, ticket, actor), tag_header(ticket.revision)
+
+    return Wish(actor, request, idempotency_key).answer(work, body=body)
 
 
 @router.post("/{reference}/merge", summary="Merge a ticket into another", response_model=Step, responses=refusals(404, 409, 412, 428))

@@ -44,7 +44,7 @@ async def ticket_page_(reference: str, actor: Principal) -> None:
     shown = await in_transaction(ticket_data.read, actor=actor, reference=reference, now=utc_now())
     drafted = await in_transaction(ticket_data.own_drafts, actor=actor, reference=reference)
     page = _Page(shown, actor, drafted)
-    refresh_on(("tickets", "notifications"), page.refresh)
+    refresh_on(("tickets", "notifications", "payments", "sessions"), page.refresh)
     ui.timer(presence.EVERY_SECONDS, page.beat)
     ui.context.client.on_disconnect(page.leave)
     if len(shown.story.messages) > _LONG:

@@ -141,8 +141,6 @@ class Composer:
         return str(self.fields[self._tab].value or "")
 
     async def _typed(self, tab: str) -> None:
-        if not self._changed_at and not any((field.value or "").strip() for name, field in self.fields.items() if name != tab):
-            self._seen = self._seen or self._shown.ticket.revision
         self._changed_at[tab] = self._typed_at = time.monotonic()
         self._saved.text = ""
         self._draw_cost()

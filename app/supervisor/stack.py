@@ -40,7 +40,8 @@ class Stack:
     """One running product. Processes are named `postgres`, `valkey`, `sandbox`, `web`, `web-2`…, `worker`, `worker-2`…, `triage`,
     `scheduler`.
 
-    `env` overrides the environment. `extra_web_ports` adds web processes, each on its own port of `host`.
+    `env` overrides the environment. `extra_web_ports` adds web processes, each on its own port of `host`. Without `triage` tickets wait to be
+    read: the process takes seconds of CPU to start.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Stack:
         workers: int = 1,
         extra_web_ports: Sequence[int] = (),
         scheduler: bool = True,
+        triage: bool = True,
         env: Mapping[str, str] | None = None,
         durable: bool = True,
         max_restart_delay_seconds: float = 5.0,
@@ -72,7 +74,7 @@ class Stack:
         self._sandbox_port = sandbox_port
         self._load_demo = demo and self.is_demo
         self._workers = workers
-        self._with_scheduler = scheduler
+        self._with_scheduler, self._with_triage = scheduler, triage and bool(workers)
         self._durable = durable
         self._max_delay = max_restart_delay_seconds
         self._say = say
@@ -156,7 +158,7 @@ class Stack:
             self._launch(name, "serve", "--host", self.host, "--port", str(port))
         for name in _numbered("worker", self._workers):
             self._launch(name, "worker", *_PROMPT)
-        if self._workers:
+        if self._with_triage:
             self._launch("triage", "worker", "triage")
         if self._with_scheduler:
             self._launch("scheduler", "scheduler")

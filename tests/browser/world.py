@@ -16,6 +16,8 @@ from typing import Any, LiteralString, TypeVar
 
 import httpx
 import psycopg
+import redis
+from rq import Queue
 
 from app.supervisor import Stack
 from tests.conftest import Sandbox
@@ -119,6 +121,20 @@ class World:
         url = self.stack.environment["INET_DATABASE_URL"].replace("+psycopg", "")
         with psycopg.connect(url) as connection:
             return connection.execute(query, values).fetchall()
+
+    def runs(self, job: str) -> None:
+        """Have a periodic job run now instead of at its hour; a worker of the product does it."""
+        with redis.Redis.from_url(self.stack.environment["INET_REDIS_URL"]) as connection:
+            Queue("default", connection=connection).enqueue(job, result_ttl=0)
+
+    def mails_to(self, address: str) -> list[dict[str, Any]]:
+        """The mails that the product sent there, newest first."""
+        return [mail for mail in self.sandbox.state()["mail_sent"] if address in mail["to"]]
+
+    def writes_mail(self, **mail: Any) -> None:
+        """A mail comes into the help desk's mailbox, and the product looks."""
+        self.sandbox.http.post("/_control/mail/deliver", json=mail).raise_for_status()
+        self.runs("jobs.intake.fetch_mail")
 
     def issue_vouchers(self, *wanted: str) -> dict[str, str]:
         """Codes of new vouchers by kind (`tests.browser.counter`), made at the product's own database."""

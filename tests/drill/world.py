@@ -127,6 +127,7 @@ def running_world(*, seed: int, processes: int, kill_probability: float, plant: 
             sandbox_port,
             workers=processes,
             extra_web_ports=more,
+            triage=False,
             env=environment,
             max_restart_delay_seconds=0.2,
             say=say,

@@ -23,6 +23,7 @@ from services.packages.service import PackageTerms, add_package
 from services.tickets.desk_models import RoutingRule, Team, TeamMember
 from services.tickets.sla.defaults import add_default_policies
 from services.tickets.triage.labels import Priority
+from services.tickets.work_models import Macro
 
 _STAFF = (
     ("root@inet.demo", Role.ROOT, "Fatou Ceesay"),
@@ -81,6 +82,23 @@ _PACKAGES = (
     ),
 )
 _CUSTOMERS = 20
+_MACROS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    (
+        "Ask for the receipt code",
+        "Please send us the receipt code of your purchase: it is in the SMS that we sent you. {agent}, INET",
+        {"state": "pending"},
+    ),
+    (
+        "Try once more",
+        "Please turn your Wi-Fi off and on again, and join INET once more. Tell us here if it still does not work. {agent}, INET",
+        {},
+    ),
+    (
+        "Known outage",
+        "We know that the Wi-Fi at {place} is down and are working on it. Your time stands still until it is back.",
+        {"priority": "high"},
+    ),
+)
 
 
 class DemoInProduction(Conflict):
@@ -99,6 +117,7 @@ def load(sandbox_url: str | None) -> str:
         add_default_policies(session, now=now)
         _teams(session, now=now)
         _rules(session, now=now)
+        _macros(session)
         _packages(session, now=now)
         for number in range(1, _CUSTOMERS + 1):
             find_or_create_customer(session, phone=f"+2208330{number:05d}", now=now - timedelta(days=30 - number))
@@ -155,6 +174,13 @@ def _rules(session: Session, *, now: datetime) -> None:
         rule = RoutingRule(position=position, name=name, conditions=conditions, team_id=teams[team], created_at=now)
         rule.set_priority = priority
         session.add(rule)
+    session.flush()
+
+
+def _macros(session: Session) -> None:
+    for name, text, wanted in _MACROS:
+        if session.exec(select(Macro.id).where(Macro.name == name)).first() is None:
+            session.add(Macro(name=name, text=text, changes=wanted))
     session.flush()
 
 

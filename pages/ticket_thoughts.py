@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -34,10 +35,10 @@ _KINDS = {
 
 def thoughts(story: TicketStory, actor: Principal, refresh: Refresh, use_reply: UseReply) -> None:
     """A panel with the latest reading; nothing where nothing was read."""
-    said = next((event.data for event in reversed(story.history) if event.kind == "triaged"), None)
-    if said is None:
+    read = next((event for event in reversed(story.history) if event.kind == "triaged"), None)
+    if read is None:
         return
-    ticket = story.row.ticket
+    said, ticket = read.data, story.row.ticket
     with (
         panel("What the machine thinks", aside=_SOURCES.get(str(said.get("source")), "")),
         ui.element("div").classes("stack").mark("thoughts"),
@@ -47,7 +48,7 @@ def thoughts(story: TicketStory, actor: Principal, refresh: Refresh, use_reply: 
         if sees_all(actor):
             _lookalikes(said)
         if ticket.is_open and actor.may(Permission.TICKETS_REPLY):
-            _reply(said, use_reply)
+            _reply(said, read.at, use_reply)
         if ticket.is_open and actor.may(Permission.TICKETS_EDIT):
             action_button("It is something else", partial(triage_form, ticket, refresh), icon="rule").mark("something-else")
 
@@ -109,7 +110,7 @@ def _lookalikes(said: Mapping[str, Any]) -> None:
                 ui.label(str(one.get("reason") or "")).classes("soft small")
 
 
-def _reply(said: Mapping[str, Any], use_reply: UseReply) -> None:
+def _reply(said: Mapping[str, Any], read_at: datetime, use_reply: UseReply) -> None:
     reply = said.get("reply")
     if not reply:
         return
@@ -119,6 +120,7 @@ def _reply(said: Mapping[str, Any], use_reply: UseReply) -> None:
         ui.label(text).style("white-space: pre-wrap; overflow-wrap: anywhere")
         sources = ", ".join(str(source) for source in reply.get("sources") or ())
         if sources:
-            ui.label(f"Facts from: {sources}").classes("soft small")
+            # Live data stands beside it: what was true when it was read need not be so any more.
+            ui.label(f"Facts from: {sources}, as they stood at {read_at:%H:%M on %d %b}").classes("soft small")
         with ui.element("div"):
             action_button("Take it over", partial(use_reply, text), icon="edit").mark("use-reply")

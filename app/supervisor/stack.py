@@ -40,8 +40,8 @@ class Stack:
     """One running product. Processes are named `postgres`, `valkey`, `sandbox`, `web`, `web-2`…, `worker`, `worker-2`…, `triage`,
     `scheduler`.
 
-    `env` overrides the environment. `extra_web_ports` adds web processes, each on its own port of `host`. Without `triage` tickets wait to be
-    read: the process takes seconds of CPU to start.
+    `env` overrides the environment. `extra_web_ports` adds web processes, each on its own port of `host`. Without `triage` tickets wait to
+    be read: that process takes seconds of CPU to start.
     """
 
     def __init__(

@@ -8,8 +8,10 @@ from nicegui import ui
 
 from app.db import in_transaction
 from pages.components import words
+from pages.components.columns import Column, chip_cell, state_cell, time_cell
+from pages.components.list_state import Choice, ListState
 from pages.components.parts import page_header
-from pages.components.table import Choice, Column, ListState, ServerTable, chip_cell, state_cell, time_cell
+from pages.components.table import ServerTable
 from pages.discovery_panel import discovery_panel
 from pages.live import refresh_on
 from pages.network_parts import MAP_PATH, POINTS_PATH

@@ -8,9 +8,10 @@ from typing import Any
 from nicegui import ui
 
 from pages.components import words
+from pages.components.columns import Column, time_cell
+from pages.components.list_state import Choice
 from pages.components.parts import moment, panel, tone_chip
 from pages.components.states import empty_state
-from pages.components.table import Choice, Column, time_cell
 from services.accounts.permissions import Permission, Principal
 from services.network.alarm_models import AlarmKind, CheckKind, CheckOutcome, NetworkCheck
 from services.network.glance import AlarmRow

@@ -6,8 +6,10 @@ from datetime import date
 from typing import Any
 
 from app.db import in_transaction
+from pages.components.columns import Column, time_cell
+from pages.components.list_state import Choice, Day, ListState
 from pages.components.parts import page_header
-from pages.components.table import Choice, Column, Day, ListState, ServerTable, time_cell
+from pages.components.table import ServerTable
 from pages.shell import console_page
 from services.accounts.permissions import Permission, Principal
 from services.audit.models import AuditEntry

@@ -11,10 +11,10 @@ from app.db import in_transaction
 from pages.components import words
 from pages.components.dialogs import dialog_card
 from pages.components.forms import form_buttons
+from pages.components.list_state import ListState
 from pages.components.parts import chip, moment, page_header
 from pages.components.region import Region
 from pages.components.states import empty_state
-from pages.components.table import ListState
 from pages.live import refresh_on
 from pages.shell import console_page, current_staff, silent_on_refusal, toast_on_refusal
 from pages.ticket_keys import ON_BOARD, keys_button

@@ -14,8 +14,10 @@ from app.clock import utc_now
 from app.db import in_transaction, transaction
 from pages.compensation_rule import rule_panel
 from pages.components import words
+from pages.components.columns import Column, time_cell
+from pages.components.list_state import Day, ListState
 from pages.components.parts import action_button, page_header
-from pages.components.table import Column, Day, ListState, ServerTable, time_cell
+from pages.components.table import ServerTable
 from pages.live import refresh_on
 from pages.shell import console_page, current_staff, silent_on_refusal, toast_on_refusal
 from services.access import compensation

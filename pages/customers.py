@@ -9,8 +9,10 @@ from nicegui import ui
 
 from app.db import in_transaction
 from pages import payments, sessions, vouchers
+from pages.components.columns import Column, time_cell
+from pages.components.list_state import ListState
 from pages.components.parts import Facts, page_header, panel
-from pages.components.table import Column, ListState, ServerTable, time_cell
+from pages.components.table import ServerTable
 from pages.live import refresh_on
 from pages.shell import console_page
 from services.access.session_queries import sessions_of

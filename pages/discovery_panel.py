@@ -12,9 +12,11 @@ from app.clock import utc_now
 from app.db import in_transaction
 from app.settings import get_settings
 from pages.components import words
+from pages.components.columns import Cell, Column, chip_cell, state_cell, time_cell
 from pages.components.dialogs import confirm, dialog_card
+from pages.components.list_state import ListState
 from pages.components.parts import action_button, chip, moment, panel, tone_chip
-from pages.components.table import Cell, Column, ListState, ServerTable, chip_cell, state_cell, time_cell
+from pages.components.table import ServerTable
 from pages.network_parts import check_notices
 from pages.shell import current_staff, silent_on_refusal, toast_on_refusal
 from services.accounts.permissions import Permission, Principal

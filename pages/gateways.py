@@ -8,8 +8,10 @@ from nicegui import ui
 
 from app.clock import utc_now
 from app.db import in_transaction
+from pages.components.columns import Cell, Column, chip_cell, time_cell
+from pages.components.list_state import ListState
 from pages.components.parts import action_button, page_header
-from pages.components.table import Cell, Column, ListState, ServerTable, chip_cell, time_cell
+from pages.components.table import ServerTable
 from pages.components.words import Tone
 from pages.gateway_wizard import PATH as WIZARD
 from pages.live import refresh_on

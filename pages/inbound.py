@@ -10,9 +10,11 @@ from nicegui import ui
 from app.clock import utc_now
 from app.db import in_transaction
 from app.settings import get_settings
+from pages.components.columns import Column, time_cell
 from pages.components.dialogs import dialog_card
+from pages.components.list_state import Choice, ListState
 from pages.components.parts import Facts, moment, notice, page_header, panel, tone_chip
-from pages.components.table import Choice, Column, ListState, ServerTable, time_cell
+from pages.components.table import ServerTable
 from pages.components.words import Words, size
 from pages.live import refresh_on
 from pages.shell import console_page, current_staff, toast_on_refusal

@@ -10,11 +10,13 @@ from nicegui import ui
 from app.clock import utc_now
 from app.db import in_transaction
 from pages.components import words
+from pages.components.columns import Column, time_cell
 from pages.components.dialogs import dialog_card
 from pages.components.forms import form_buttons
+from pages.components.list_state import ListState
 from pages.components.parts import Facts, action_button, chip, moment, notice, page_header, panel
 from pages.components.states import empty_state
-from pages.components.table import Column, ListState, ServerTable, time_cell
+from pages.components.table import ServerTable
 from pages.components.timeline import timeline
 from pages.incident_story import story
 from pages.live import refresh_on

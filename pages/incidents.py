@@ -10,8 +10,10 @@ from app.clock import utc_now
 from app.db import in_transaction
 from pages import alarms
 from pages.components import words
+from pages.components.columns import Column, state_cell, time_cell
+from pages.components.list_state import Choice, Day, ListState
 from pages.components.parts import page_header, panel
-from pages.components.table import Choice, Column, Day, ListState, ServerTable, state_cell, time_cell
+from pages.components.table import ServerTable
 from pages.live import refresh_on
 from pages.shell import console_page, current_staff, silent_on_refusal
 from services.accounts.permissions import Permission, Principal

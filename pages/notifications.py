@@ -10,9 +10,11 @@ from nicegui import ui
 from app.clock import utc_now
 from app.db import in_transaction
 from app.settings import get_settings
+from pages.components.columns import Column, state_cell, time_cell
 from pages.components.dialogs import confirm, dialog_card
+from pages.components.list_state import Choice, Day, ListState
 from pages.components.parts import Facts, action_button, chip, notice, page_header
-from pages.components.table import Choice, Column, Day, ListState, ServerTable, state_cell, time_cell
+from pages.components.table import ServerTable
 from pages.components.words import STATES, words_of
 from pages.live import refresh_on
 from pages.shell import console_page, current_staff, toast_on_refusal

@@ -6,8 +6,10 @@ from typing import Any
 
 from app.db import in_transaction
 from pages.components import words
+from pages.components.columns import Column, chip_cell, state_cell, time_cell
+from pages.components.list_state import Choice, ListState
 from pages.components.parts import page_header
-from pages.components.table import Choice, Column, ListState, ServerTable, chip_cell, state_cell, time_cell
+from pages.components.table import ServerTable
 from pages.live import refresh_on
 from pages.session_actions import end_session
 from pages.shell import console_page

@@ -15,10 +15,11 @@ from app.clock import utc_now
 from app.db import in_transaction
 from pages import access_points
 from pages.components.health_strip import share_text, uptime_bars
+from pages.components.list_state import ListState
 from pages.components.parts import Facts, action_button, moment, page_header, panel, tone_chip
 from pages.components.site_map import Dot, SiteMap
 from pages.components.states import empty_state
-from pages.components.table import ListState, ServerTable
+from pages.components.table import ServerTable
 from pages.live import refresh_on
 from pages.network_parts import SITES_PATH, incident_list, takings_panel
 from pages.shell import console_page, current_staff, silent_on_refusal

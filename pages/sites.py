@@ -9,9 +9,11 @@ from sqlmodel import Session
 
 from app.clock import utc_now
 from app.db import in_transaction
+from pages.components.columns import Cell, Column, chip_cell
 from pages.components.health_strip import share_text
+from pages.components.list_state import ListState
 from pages.components.parts import action_button, page_header
-from pages.components.table import Cell, Column, ListState, ServerTable, chip_cell
+from pages.components.table import ServerTable
 from pages.live import refresh_on
 from pages.network_parts import MAP_PATH, SITES_PATH
 from pages.shell import console_page

@@ -9,10 +9,12 @@ from nicegui import ui
 from app.clock import utc_now
 from app.db import in_transaction
 from app.outbound import run_outbound
+from pages.components.columns import Column, chip_cell, time_cell
 from pages.components.dialogs import dialog_card, show_secret
 from pages.components.forms import form_buttons, text_field
+from pages.components.list_state import Choice, ListState
 from pages.components.parts import action_button, page_header
-from pages.components.table import Choice, Column, ListState, ServerTable, chip_cell, time_cell
+from pages.components.table import ServerTable
 from pages.components.words import Tone
 from pages.shell import console_page, current_staff
 from services.accounts.administration import Invitation, invite_staff, roles_open_to

@@ -12,8 +12,10 @@ from nicegui import ui
 from app.clock import utc_now
 from app.db import in_transaction, transaction
 from pages.components import words
+from pages.components.columns import Column, chip_cell, due_cell, state_cell
+from pages.components.list_state import Choice, ListState
 from pages.components.parts import action_button, page_header
-from pages.components.table import Choice, Column, ListState, ServerTable, chip_cell, due_cell, state_cell
+from pages.components.table import ServerTable
 from pages.live import refresh_on
 from pages.shell import console_page, current_staff, toast_on_refusal
 from pages.ticket_by_phone import by_phone_form

@@ -9,10 +9,12 @@ from nicegui import ui
 
 from app.clock import utc_now
 from app.db import in_transaction
+from pages.components.columns import Column, chip_cell, time_cell
 from pages.components.dialogs import confirm, dialog_card, show_secret
 from pages.components.forms import form_buttons, text_field
+from pages.components.list_state import ListState
 from pages.components.parts import action_button, page_header
-from pages.components.table import Column, ListState, ServerTable, chip_cell, time_cell
+from pages.components.table import ServerTable
 from pages.roles import WORDS
 from pages.shell import console_page, current_staff, toast_on_refusal
 from services.accounts.models import ApiToken

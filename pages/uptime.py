@@ -12,8 +12,10 @@ from nicegui import ui
 from app.clock import utc_now
 from app.db import in_transaction, transaction
 from pages.components import words
+from pages.components.columns import Column
+from pages.components.list_state import Choice, Day, ListState
 from pages.components.parts import action_button, page_header
-from pages.components.table import Choice, Column, Day, ListState, ServerTable
+from pages.components.table import ServerTable
 from pages.shell import console_page, current_staff, toast_on_refusal
 from services.accounts.permissions import Permission, Principal
 from services.listing import Listing

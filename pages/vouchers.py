@@ -11,9 +11,11 @@ from nicegui import ui
 from app.clock import utc_now
 from app.db import in_transaction
 from pages.components import words
+from pages.components.columns import Column, state_cell, time_cell
 from pages.components.dialogs import dialog_card, enable_again, show_secret
+from pages.components.list_state import Choice, ListState
 from pages.components.parts import action_button, page_header
-from pages.components.table import Choice, Column, ListState, ServerTable, state_cell, time_cell
+from pages.components.table import ServerTable
 from pages.live import refresh_on
 from pages.shell import console_page, current_staff, toast_on_refusal
 from services.accounts.permissions import Permission, Principal

@@ -109,14 +109,7 @@ def file(
     """A picture or document of the conversation. Raises AttachmentNotFound."""
     with transaction() as session:
         found, content = attachments.content_for_customer(session, reference, t, attachment_id, is_thumbnail=thumb)
-    sent = {
-        "Cache-Control": "no-store",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Disposition": "inline" if thumb else f'attachment; filename="{_plain(found.name)}"',
-    }
+    sent = attachments.served_headers(found) | {"Referrer-Policy": "no-referrer"}
+    if thumb:
+        sent["Content-Disposition"] = "inline"
     return Response(content, media_type="image/jpeg" if thumb else found.media_type, headers=sent)
-
-
-def _plain(name: str) -> str:
-    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in " ._-") else "_" for letter in name) or "file"

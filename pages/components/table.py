@@ -6,161 +6,21 @@ show the same again, and live news change the rows in place without moving anyth
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 from nicegui import events, ui
 
-from app.clock import isoformat, utc_now
-from pages.components import words
+from pages.components.columns import BODY, Column
+from pages.components.list_state import PAGE_SIZES, Choice, Filter, ListState, read_state
 from pages.components.states import empty_state
-from pages.components.words import Tone
 from pages.shell import current_staff, query_address, silent_on_refusal, toast_on_refusal
 from services.accounts.permissions import Principal
-from services.listing import COUNT_CAP, Listing, Slice
+from services.listing import COUNT_CAP, Listing
 
-PAGE_SIZES = (25, 50, 100)
 # Longer menus can be searched.
 _MANY = 12
-Kind = Literal["text", "link", "money", "chip", "time", "left", "due", "code", "action", "pick"]
-Cell = str | dict[str, str] | None
-
-# One template for every list: which cell is drawn how is told by its column's kind.
-_BODY = """
-<q-tr :props="props" :class="props.row.href ? 'opens' : ''">
-  <q-td v-for="col in props.cols" :key="col.name" :props="props" :data-label="col.label"
-        :class="['cell-' + col.kind, 'phone-' + col.phone, col.value ? '' : 'is-nothing']">
-    <span class="key">{{ col.label }}</span>
-    <span v-if="!col.value" class="faint">–</span>
-    <a v-else-if="col.kind === 'link'" class="open" :href="props.row.href">{{ col.value }}<span v-if="props.row.second"
-       class="second">{{ props.row.second }}</span></a>
-    <span v-else-if="col.kind === 'chip'" :class="'chip tone-' + col.value.tone">{{ col.value.text }}</span>
-    <q-checkbox v-else-if="col.kind === 'pick'" dense :model-value="!!col.value.on" aria-label="Choose"
-           @update:model-value="() => $parent.$emit('pick', props.row.id)" @click.stop />
-    <time v-else-if="col.kind === 'due'" :datetime="col.value.at" :data-at="col.value.at" data-mode="due" :title="col.value.exact"
-          :class="col.value.late">{{ col.value.text }}</time>
-    <time v-else-if="(col.kind === 'time' || col.kind === 'left') && col.value.at" :datetime="col.value.at" :data-at="col.value.at"
-          :data-mode="col.kind === 'left' ? 'left' : 'relative'" :title="col.value.exact">{{ col.value.text }}</time>
-    <q-btn v-else-if="col.kind === 'action'" outline no-caps size="12px" color="link" :label="col.value"
-           @click.stop="() => $parent.$emit('act', props.row.id)" />
-    <span v-else-if="col.kind === 'money'" class="money">{{ col.value }}</span>
-    <span v-else-if="col.kind === 'code'" class="mono">{{ col.value }}</span>
-    <span v-else class="clamp" :title="col.value">{{ col.value }}</span>
-  </q-td>
-</q-tr>
-"""
-
-
-@dataclass(frozen=True)
-class Column:
-    """`phone` says where the cell stands on a card: as its title, in its corner, as a line, or nowhere."""
-
-    name: str
-    label: str
-    kind: Kind = "text"
-    sortable: bool = False
-    phone: Literal["title", "corner", "line", "hide"] = "line"
-
-    def as_quasar(self) -> dict[str, Any]:
-        align = "right" if self.kind in ("money", "action") else "left"
-        return {
-            "name": self.name,
-            "label": self.label,
-            "field": self.name,
-            "sortable": self.sortable,
-            "align": align,
-            "kind": self.kind,
-            "phone": self.phone,
-        }
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A filter with a menu: value to words."""
-
-    name: str
-    label: str
-    options: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Day:
-    """A filter that takes a date."""
-
-    name: str
-    label: str
-
-
-Filter = Choice | Day
-
-
-@dataclass(frozen=True)
-class ListState:
-    """What a list shows, as its address says it."""
-
-    search: str = ""
-    filters: Mapping[str, str] = field(default_factory=dict)
-    page: int = 1
-    per_page: int = PAGE_SIZES[0]
-    sort: str = ""
-    descending: bool = True
-
-    @property
-    def part(self) -> Slice:
-        return Slice(offset=(self.page - 1) * self.per_page, limit=self.per_page, sort=self.sort, descending=self.descending)
-
-    def day(self, name: str, *, after: bool = False) -> datetime | None:
-        """The chosen date's first moment, or with `after` the next day's, in Banjul's time, which is UTC."""
-        chosen = _read_day(self.filters.get(name, ""))
-        return datetime(chosen.year, chosen.month, chosen.day, tzinfo=UTC) + timedelta(days=int(after)) if chosen else None
-
-    def as_query(self, default: ListState) -> dict[str, str]:
-        """Only what differs from the list's default, so that the plain address stays plain."""
-        query = {"q": self.search, **self.filters}
-        if self.page != 1:
-            query["page"] = str(self.page)
-        if self.per_page != default.per_page:
-            query["rows"] = str(self.per_page)
-        if (self.sort, self.descending) != (default.sort, default.descending):
-            query["sort"] = ("-" if self.descending else "") + self.sort
-        return {name: value for name, value in query.items() if value and default.filters.get(name) != value}
-
-
-def read_state(query: Mapping[str, str], default: ListState, filters: Sequence[Filter], sorts: Sequence[str]) -> ListState:
-    """What an address asks for. What it says wrong is left out: an old bookmark should still open the list."""
-    sort = query.get("sort", "")
-    name = sort.removeprefix("-")
-    chosen = dict(default.filters)
-    for one in filters:
-        value = query.get(one.name, "")
-        if value and (value in one.options if isinstance(one, Choice) else _read_day(value)):
-            chosen[one.name] = value
-    return replace(
-        default,
-        search=query.get("q", "")[:100],
-        filters=chosen,
-        page=_read_number(query.get("page", ""), 1, COUNT_CAP),
-        per_page=per_page
-        if (per_page := _read_number(query.get("rows", ""), PAGE_SIZES[0], PAGE_SIZES[-1])) in PAGE_SIZES
-        else PAGE_SIZES[0],
-        sort=name if name in sorts else default.sort,
-        descending=sort.startswith("-") if name in sorts else default.descending,
-    )
-
-
-def _read_number(text: str, otherwise: int, most: int) -> int:
-    return min(max(int(text), 1), most) if text.isdecimal() and len(text) < 9 else otherwise
-
-
-def _read_day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
 Load = Callable[[Principal, ListState], Awaitable[Listing[dict[str, Any]]]]
 
 
@@ -203,7 +63,7 @@ class ServerTable:
             self._table.props("flat hide-pagination hide-no-data binary-state-sort column-sort-order=da :rows-per-page-options=[0]").mark(
                 f"{marker}-table"
             )
-            self._table.add_slot("body", _BODY)
+            self._table.add_slot("body", BODY)
             self._table.on("request", self._on_request, ["pagination"])
             if on_act:
                 self._table.on("act", lambda event: on_act(int(event.args)))
@@ -404,28 +264,3 @@ def _total_words(listing: Listing[Any]) -> str:
     if not listing.is_estimate:
         return f"{listing.total:,}"
     return f"more than {listing.total:,}" if listing.total <= COUNT_CAP else f"about {listing.total:,}"
-
-
-def time_cell(at: datetime | None, *, left: bool = False) -> Cell:
-    if at is None:
-        return None
-    now = utc_now()
-    text = words.time_left(at, now) if left else words.relative(at, now)
-    return {"at": isoformat(at) or "", "text": text, "exact": words.exact(at)}
-
-
-def due_cell(at: datetime | None) -> Cell:
-    """A deadline in words, red once it has passed."""
-    if at is None:
-        return None
-    now = utc_now()
-    return {"at": isoformat(at) or "", "text": words.due(at, now), "exact": words.exact(at), "late": "late" if at <= now else ""}
-
-
-def chip_cell(text: str, tone: Tone) -> Cell:
-    return {"text": text, "tone": tone}
-
-
-def state_cell(state: Any) -> Cell:
-    found = words.words_of(state)
-    return chip_cell(found.text, found.tone)

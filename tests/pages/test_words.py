@@ -8,7 +8,7 @@ from enum import StrEnum
 import pytest
 
 from pages.components import words
-from pages.components.table import Choice, Day, ListState, read_state
+from pages.components.list_state import Choice, Day, ListState, read_state
 from pages.payment_story import _EVENTS
 from services.access.models import EntitlementState, GrantState, SessionState
 from services.network.alarm_models import CheckOutcome

@@ -1,0 +1,96 @@
+"""What a list shows, and how its address says it: search, filters, sort and page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+
+from services.listing import COUNT_CAP, Slice
+
+PAGE_SIZES = (25, 50, 100)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A filter with a menu: value to words."""
+
+    name: str
+    label: str
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Day:
+    """A filter that takes a date."""
+
+    name: str
+    label: str
+
+
+Filter = Choice | Day
+
+
+@dataclass(frozen=True)
+class ListState:
+    """What a list shows, as its address says it."""
+
+    search: str = ""
+    filters: Mapping[str, str] = field(default_factory=dict)
+    page: int = 1
+    per_page: int = PAGE_SIZES[0]
+    sort: str = ""
+    descending: bool = True
+
+    @property
+    def part(self) -> Slice:
+        return Slice(offset=(self.page - 1) * self.per_page, limit=self.per_page, sort=self.sort, descending=self.descending)
+
+    def day(self, name: str, *, after: bool = False) -> datetime | None:
+        """The chosen date's first moment, or with `after` the next day's, in Banjul's time, which is UTC."""
+        chosen = _read_day(self.filters.get(name, ""))
+        return datetime(chosen.year, chosen.month, chosen.day, tzinfo=UTC) + timedelta(days=int(after)) if chosen else None
+
+    def as_query(self, default: ListState) -> dict[str, str]:
+        """Only what differs from the list's default, so that the plain address stays plain."""
+        query = {"q": self.search, **self.filters}
+        if self.page != 1:
+            query["page"] = str(self.page)
+        if self.per_page != default.per_page:
+            query["rows"] = str(self.per_page)
+        if (self.sort, self.descending) != (default.sort, default.descending):
+            query["sort"] = ("-" if self.descending else "") + self.sort
+        return {name: value for name, value in query.items() if value and default.filters.get(name) != value}
+
+
+def read_state(query: Mapping[str, str], default: ListState, filters: Sequence[Filter], sorts: Sequence[str]) -> ListState:
+    """What an address asks for. What it says wrong is left out: an old bookmark should still open the list."""
+    sort = query.get("sort", "")
+    name = sort.removeprefix("-")
+    chosen = dict(default.filters)
+    for one in filters:
+        value = query.get(one.name, "")
+        if value and (value in one.options if isinstance(one, Choice) else _read_day(value)):
+            chosen[one.name] = value
+    return replace(
+        default,
+        search=query.get("q", "")[:100],
+        filters=chosen,
+        page=_read_number(query.get("page", ""), 1, COUNT_CAP),
+        per_page=per_page
+        if (per_page := _read_number(query.get("rows", ""), PAGE_SIZES[0], PAGE_SIZES[-1])) in PAGE_SIZES
+        else PAGE_SIZES[0],
+        sort=name if name in sorts else default.sort,
+        descending=sort.startswith("-") if name in sorts else default.descending,
+    )
+
+
+def _read_number(text: str, otherwise: int, most: int) -> int:
+    return min(max(int(text), 1), most) if text.isdecimal() and len(text) < 9 else otherwise
+
+
+def _read_day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None

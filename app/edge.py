@@ -180,6 +180,8 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 self._stamp(scope, message)
+                # Before it is sent: whoever reads the answer finds it in the log.
+                self._note(scope, status)
             await send(message)
 
         try:
@@ -198,9 +200,8 @@ class Edge:
         finally:
             if refusal is not None and status == 0:
                 status = refusal.status
+                self._note(scope, status)
                 await self._refuse(scope, send, refusal)
-            if status in refusals.STATUSES:
-                refusals.note_answer(scope, route=problems.route_of(scope), status=status)
             took_ms = int((time.perf_counter() - started) * 1000)
             if status >= 500 or took_ms > _QUIET_MS:
                 log.warning(
@@ -210,6 +211,11 @@ class Edge:
                     status=status,
                     duration_ms=took_ms,
                 )
+
+    @staticmethod
+    def _note(scope: Scope, status: int) -> None:
+        if status in refusals.STATUSES:
+            refusals.note_answer(scope, route=problems.route_of(scope), status=status)
 
     def _stamp(self, scope: Scope, message: Message) -> None:
         """Add what every answer carries to its first message."""

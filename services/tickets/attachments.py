@@ -6,8 +6,6 @@ speaks of, of a transaction that was rolled back, is harmless: the same content 
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,6 +15,7 @@ from urllib.parse import quote
 import structlog
 from sqlmodel import Session, col, select
 
+from app import durable
 from app.errors import NotFound
 from app.settings import get_settings
 from services.accounts.permissions import Permission, Principal
@@ -184,27 +183,5 @@ def _write(checked: Checked) -> tuple[str | None, str | None]:
 
 
 def _put(path: Path, content: bytes) -> None:
-    """Whole or not at all, also if the power fails: a temporary file, both synced, then its name."""
-    if path.exists() and path.stat().st_size == len(content):
-        return
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
-        _sync(folder)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    if not path.exists() or path.stat().st_size != len(content):
+        durable.write(path, content)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col
 
+from app import durable
 from app.events import publish
 from app.keys import keyed_mac, keyed_macs, seal, unseal
 from app.settings import get_settings
@@ -98,39 +97,15 @@ def renew(message: InboundMessage, sender: bytes) -> None:
     """After a change of keys: the hash of the sender, and the file, which no column shows."""
     message.sender_mac = sender_mac(sender.decode()) if sender else None
     if message.raw_file is not None:
-        _write(_path(message.raw_file), lambda: seal(RAW, raw_of(message)))
+        durable.write(_path(message.raw_file), seal(RAW, raw_of(message)).encode("ascii"))
 
 
 def _kept_in_file(key: str, raw: bytes) -> str:
     digest = hashlib.sha256(key.encode()).hexdigest()
     name = f"{digest[:2]}/{digest}"
-    _write(_path(name), lambda: seal(RAW, raw))
+    durable.write(_path(name), seal(RAW, raw).encode("ascii"))
     return name
 
 
 def _path(name: str) -> Path:
     return get_settings().data_dir / _FOLDER / name
-
-
-def _write(path: Path, content: Callable[[], str]) -> None:
-    """Whole or not at all, also after a power cut."""
-    text = content()
-    for folder in (path.parent.parent, path.parent):
-        if not folder.exists():
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _sync(folder.parent)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -7,7 +7,6 @@ safe on the disk before a row speaks of it. Every process takes up the model in 
 from __future__ import annotations
 
 import base64
-import os
 import threading
 from collections import defaultdict
 from dataclasses import asdict
@@ -18,6 +17,7 @@ import sqlalchemy as sa
 import structlog
 from sqlmodel import Session, col, select
 
+from app import durable
 from app.db import Begin
 from app.errors import Conflict, NotFound
 from app.queue import ring
@@ -134,11 +134,7 @@ def _keep(model: Model, data_dir: Path) -> str:
     name = f"{model.version}.npz"
     model.save(folder / name)
     for path in (folder / name, folder, data_dir):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        durable.sync(path)
     return name
 
 

@@ -66,7 +66,8 @@ def corrections(session: Session) -> list[Correction]:
     labels = session.execute(
         pick(TicketLabel.ticket_id, TicketLabel.category, Ticket.subject)
         .join(Ticket, col(Ticket.id) == col(TicketLabel.ticket_id))
-        .order_by(col(TicketLabel.at).desc())
+        # In one order always: a model is named after what it learnt, in the order in which it did.
+        .order_by(col(TicketLabel.at).desc(), col(TicketLabel.ticket_id).desc())
         .limit(_MOST)
     ).all()
     ids = [row.ticket_id for row in labels]

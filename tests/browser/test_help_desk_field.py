@@ -68,6 +68,7 @@ def test_a_held_mail_is_released_by_a_person_and_becomes_a_ticket(world: World, 
 
 
 def test_a_report_from_a_known_outage_is_linked_at_once_and_told_once(world: World, browsers: Browsers) -> None:
+    world.discovers()
     slug = world.routers(4)[-1]
     ((location, place),) = world.ask_database(
         "SELECT s.external_id, s.name FROM site s JOIN gateway g ON g.site_id = s.id WHERE g.slug = %s", slug

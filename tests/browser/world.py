@@ -127,6 +127,13 @@ class World:
         with redis.Redis.from_url(self.stack.environment["INET_REDIS_URL"]) as connection:
             Queue("default", connection=connection).enqueue(job, result_ttl=0)
 
+    def discovers(self) -> None:
+        """The access points and places that OpenWISP has are known from now on."""
+        done = "SELECT 1 FROM discovery_run WHERE outcome = 'done'"
+        if not self.ask_database(done):
+            self.runs("jobs.network.discover")
+            wait_for(lambda: self.ask_database(done), "a discovery", seconds=40)
+
     def mails_to(self, address: str) -> list[dict[str, Any]]:
         """The mails that the product sent there, newest first."""
         return [mail for mail in self.sandbox.state()["mail_sent"] if address in mail["to"]]

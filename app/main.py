@@ -49,6 +49,10 @@ def compose(app: FastAPI, faces: Sequence[Face]) -> FastAPI:
         app.include_router(inbound_reports.router)
         app.include_router(inbound_sms.router)
         app.include_router(mail_stop.router)
+    if "mobile" in faces:
+        from mobile.router import router as apps
+
+        app.include_router(apps)
     if "api" in faces:
         app.include_router(authmon.router)
         app.include_router(auth.router)

@@ -7,7 +7,9 @@ from sqlmodel import SQLModel
 import services.access.models
 import services.access.outage_models
 import services.accounts.models
+import services.apps.models
 import services.audit.models
+import services.fieldwork.models
 import services.network.alarm_models
 import services.network.incident_models
 import services.network.models

@@ -32,6 +32,8 @@ class Customer(SQLModel, table=True):
     name: str | None = Field(default=None, max_length=120)
     language: str = Field(default="en", max_length=8)
     created_at: datetime = Field(sa_type=UtcDateTime)
+    # Deleted at the person's own wish: the number is a made-up one from then on, and nothing here leads back to them.
+    erased_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     @property
     def masked_phone(self) -> str:

@@ -71,6 +71,10 @@ class Notification(SQLModel, table=True):
         sa.Index("ix_notification_ticket_id", "ticket_id", "id", postgresql_where=sa.text("ticket_id IS NOT NULL")),
         # Not unique: a small gateway may count anew after a restart.
         sa.Index("ix_notification_provider_id", "provider", "provider_id", postgresql_where=sa.text("provider_id IS NOT NULL")),
+        # What the app shows a customer of what we told them.
+        sa.Index(
+            "ix_notification_customer_bell", "customer_id", "id", postgresql_where=sa.text("medium = 'bell' AND customer_id IS NOT NULL")
+        ),
         sa.Index("ix_notification_bell", "staff_id", "id", postgresql_where=sa.text("medium = 'bell'")),
         sa.Index("ix_notification_unread", "staff_id", "id", postgresql_where=sa.text("medium = 'bell' AND read_at IS NULL")),
         # What a person has to look at: it neither arrived nor will be tried again.
@@ -151,7 +155,7 @@ class DeliveryReport(SQLModel, table=True):
 
 
 class ContactPreference(SQLModel, table=True):
-    """What a person wants and does not, by medium: a customer, or a mail address that belongs to none."""
+    """What a person wants and does not, by medium: a customer, a member of staff, or a mail address that belongs to none."""
 
     __tablename__ = "contact_preference"
     __table_args__ = (
@@ -161,12 +165,14 @@ class ContactPreference(SQLModel, table=True):
         sa.Index(
             "uq_contact_preference_address", "address_mac", "medium", unique=True, postgresql_where=sa.text("address_mac IS NOT NULL")
         ),
-        sa.CheckConstraint("(customer_id IS NULL) <> (address_mac IS NULL)", name="of_one_person"),
+        sa.Index("uq_contact_preference_staff", "staff_id", "medium", unique=True, postgresql_where=sa.text("staff_id IS NOT NULL")),
+        sa.CheckConstraint("num_nonnulls(customer_id, staff_id, address_mac) = 1", name="of_one_person"),
         sa.CheckConstraint("(quiet_from IS NULL) = (quiet_until IS NULL)", name="quiet_hours_are_whole"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
     customer_id: int | None = Field(default=None, foreign_key="customer.id", sa_type=sa.BigInteger)
+    staff_id: int | None = Field(default=None, foreign_key="staff.id", sa_type=sa.BigInteger)
     address_mac: str | None = Field(default=None, max_length=64)
     # Kept so that the hash can be made anew after a change of keys.
     address_sealed: str | None = Field(default=None, max_length=600)
@@ -190,6 +196,8 @@ class PushToken(SQLModel, table=True):
     token_sealed: str = Field(max_length=400)
     customer_id: int | None = Field(default=None, foreign_key="customer.id", index=True, sa_type=sa.BigInteger)
     staff_id: int | None = Field(default=None, foreign_key="staff.id", index=True, sa_type=sa.BigInteger)
+    # The app that registered it: nothing goes there once that one is logged out.
+    app_device_id: int | None = Field(default=None, foreign_key="app_device.id", index=True, sa_type=sa.BigInteger)
     created_at: datetime = Field(sa_type=UtcDateTime)
     dropped_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     why: str | None = Field(default=None, max_length=80)

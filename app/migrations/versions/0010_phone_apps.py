@@ -1,0 +1,528 @@
+"""the phone apps: who is logged in where, what each phone is still to be told, what it did offline, and work in the field"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+# One row for each thing and each who may hear of it. The 64-bit transaction id is what a phone's snapshot is compared with.
+_TOUCH = """
+CREATE FUNCTION sync_touch(p_audience text, p_kind text, p_id bigint) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO sync_change (audience, kind, entity_id, xid, at)
+    SELECT p_audience, p_kind, p_id, pg_current_xact_id()::text::bigint, now() WHERE p_audience IS NOT NULL AND p_id IS NOT NULL
+    ON CONFLICT (audience, kind, entity_id) DO UPDATE SET xid = excluded.xid, at = excluded.at WHERE sync_change.xid <> excluded.xid
+$$
+"""
+# What belongs to one customer: told to whom it belonged as well, so that a phone lets go of what went to another person.
+_OWN = """
+CREATE FUNCTION sync_note_own() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM sync_touch('c:' || NEW.customer_id, TG_ARGV[0], NEW.id);
+    IF TG_OP = 'UPDATE' AND OLD.customer_id IS DISTINCT FROM NEW.customer_id THEN
+        PERFORM sync_touch('c:' || OLD.customer_id, TG_ARGV[0], OLD.id);
+    END IF;
+    RETURN NULL;
+END $$
+"""
+_TICKET = """
+CREATE FUNCTION sync_note_ticket() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM sync_touch('c:' || NEW.customer_id, 'ticket', NEW.id);
+    PERFORM sync_touch('s:' || NEW.assignee_id, 'ticket', NEW.id);
+    IF TG_OP = 'UPDATE' THEN
+        IF OLD.customer_id IS DISTINCT FROM NEW.customer_id THEN
+            PERFORM sync_touch('c:' || OLD.customer_id, 'ticket', OLD.id);
+        END IF;
+        IF OLD.assignee_id IS DISTINCT FROM NEW.assignee_id THEN
+            PERFORM sync_touch('s:' || OLD.assignee_id, 'ticket', OLD.id);
+        END IF;
+    END IF;
+    RETURN NULL;
+END $$
+"""
+# What is shown within a ticket.
+_WITHIN_TICKET = """
+CREATE FUNCTION sync_note_within_ticket() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE it ticket%ROWTYPE; changed bigint;
+BEGIN
+    IF TG_OP = 'DELETE' THEN changed := OLD.ticket_id; ELSE changed := NEW.ticket_id; END IF;
+    SELECT * INTO it FROM ticket WHERE id = changed;
+    PERFORM sync_touch('c:' || it.customer_id, 'ticket', it.id);
+    PERFORM sync_touch('s:' || it.assignee_id, 'ticket', it.id);
+    RETURN NULL;
+END $$
+"""
+# The places on a package are shown with the access that they belong to.
+_SLOT = """
+CREATE FUNCTION sync_note_slot() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM sync_touch('c:' || e.customer_id, 'access', e.id) FROM entitlement e WHERE e.id = NEW.entitlement_id;
+    RETURN NULL;
+END $$
+"""
+_SELF = """
+CREATE FUNCTION sync_note_self() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM sync_touch(TG_ARGV[0] || NEW.id, TG_ARGV[1], NEW.id);
+    RETURN NULL;
+END $$
+"""
+# What everybody of an audience hears of; further arguments are pairs of audience and kind.
+_COMMON = """
+CREATE FUNCTION sync_note_common() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM sync_touch(TG_ARGV[0], TG_ARGV[1], NEW.id);
+    IF TG_NARGS > 2 THEN
+        PERFORM sync_touch(TG_ARGV[2], TG_ARGV[3], NEW.id);
+    END IF;
+    RETURN NULL;
+END $$
+"""
+_PACKAGE_VERSION = """
+CREATE FUNCTION sync_note_package_version() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM sync_touch('shop', 'package', NEW.package_id);
+    RETURN NULL;
+END $$
+"""
+# An outage is shown with its place, to customers too.
+_INCIDENT = """
+CREATE FUNCTION sync_note_incident() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM sync_touch('network', 'incident', NEW.id);
+    PERFORM sync_touch('places', 'place', NEW.site_id);
+    IF TG_OP = 'UPDATE' AND OLD.site_id IS DISTINCT FROM NEW.site_id THEN
+        PERFORM sync_touch('places', 'place', OLD.site_id);
+    END IF;
+    RETURN NULL;
+END $$
+"""
+_DUTY = """
+CREATE FUNCTION sync_note_duty() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'INSERT' THEN PERFORM sync_touch('s:' || OLD.staff_id, 'profile', OLD.staff_id); END IF;
+    IF TG_OP <> 'DELETE' THEN PERFORM sync_touch('s:' || NEW.staff_id, 'profile', NEW.staff_id); END IF;
+    RETURN NULL;
+END $$
+"""
+_FUNCTIONS = {
+    "sync_touch": _TOUCH,
+    "sync_note_own": _OWN,
+    "sync_note_ticket": _TICKET,
+    "sync_note_within_ticket": _WITHIN_TICKET,
+    "sync_note_slot": _SLOT,
+    "sync_note_self": _SELF,
+    "sync_note_common": _COMMON,
+    "sync_note_package_version": _PACKAGE_VERSION,
+    "sync_note_incident": _INCIDENT,
+    "sync_note_duty": _DUTY,
+}
+# Table, the changes that count (none: a row is only ever added), and what notes them. Counters that routers send by the minute do not
+# count: phones would be woken for them.
+_TRIGGERS = (
+    ("customer", "INSERT OR UPDATE OF phone_e164, name, language, erased_at", "sync_note_self('c:', 'profile')"),
+    ("payment", "INSERT OR UPDATE OF status, customer_id, reason", "sync_note_own('payment')"),
+    ("voucher", "INSERT OR UPDATE OF state, customer_id, use_before, used_at", "sync_note_own('voucher')"),
+    (
+        "entitlement",
+        "INSERT OR UPDATE OF state, customer_id, seconds_total, quota_bytes, bytes_used, device_limit, use_before, started_at, ends_at,"
+        " paused_at",
+        "sync_note_own('access')",
+    ),
+    ("device_slot", "INSERT OR UPDATE", "sync_note_slot()"),
+    (
+        "access_session",
+        "INSERT OR UPDATE OF state, customer_id, started_at, ends_at, ended_at, end_reason, bytes_down, bytes_up",
+        "sync_note_own('session')",
+    ),
+    ("device", "INSERT OR UPDATE OF customer_id", "sync_note_own('device')"),
+    ("ticket", "INSERT OR UPDATE", "sync_note_ticket()"),
+    ("attachment", "INSERT OR UPDATE", "sync_note_within_ticket()"),
+    ("ticket_rating", "INSERT OR UPDATE", "sync_note_within_ticket()"),
+    ("visit", "INSERT OR UPDATE OR DELETE", "sync_note_within_ticket()"),
+    ("visit_check", "INSERT OR UPDATE OR DELETE", "sync_note_within_ticket()"),
+    ("part_used", "INSERT OR UPDATE OR DELETE", "sync_note_within_ticket()"),
+    ("visit_confirmation", "INSERT OR UPDATE OR DELETE", "sync_note_within_ticket()"),
+    ("package", "INSERT OR UPDATE", "sync_note_common('shop', 'package')"),
+    ("package_version", "INSERT", "sync_note_package_version()"),
+    ("site", "INSERT OR UPDATE", "sync_note_common('network', 'site', 'places', 'place')"),
+    (
+        "access_point",
+        "INSERT OR UPDATE OF name, mac, address, model, firmware, site_id, gateway_id, vanished_at, health, health_since",
+        "sync_note_common('network', 'access_point')",
+    ),
+    ("incident", "INSERT OR UPDATE OF state, site_id, resolved_at, note", "sync_note_incident()"),
+    ("staff", "INSERT OR UPDATE OF name, role, is_active", "sync_note_self('s:', 'profile')"),
+    ("team_member", "INSERT OR UPDATE OF is_on_duty OR DELETE", "sync_note_duty()"),
+)
+# What stood before there were apps counts as changed now.
+_ALREADY_THERE = (
+    "SELECT 'c:' || id, 'profile', id FROM customer",
+    "SELECT 'c:' || customer_id, 'payment', id FROM payment WHERE customer_id IS NOT NULL",
+    "SELECT 'c:' || customer_id, 'voucher', id FROM voucher WHERE customer_id IS NOT NULL",
+    "SELECT 'c:' || customer_id, 'access', id FROM entitlement WHERE customer_id IS NOT NULL",
+    "SELECT 'c:' || customer_id, 'session', id FROM access_session WHERE customer_id IS NOT NULL",
+    "SELECT 'c:' || customer_id, 'device', id FROM device WHERE customer_id IS NOT NULL",
+    "SELECT 'c:' || customer_id, 'ticket', id FROM ticket WHERE customer_id IS NOT NULL",
+    "SELECT 's:' || assignee_id, 'ticket', id FROM ticket WHERE assignee_id IS NOT NULL",
+    "SELECT 'shop', 'package', id FROM package",
+    "SELECT 'network', 'site', id FROM site",
+    "SELECT 'places', 'place', id FROM site",
+    "SELECT 'network', 'access_point', id FROM access_point",
+    "SELECT 'network', 'incident', id FROM incident",
+    "SELECT 's:' || id, 'profile', id FROM staff",
+)
+
+
+def _begin_to_note_changes() -> None:
+    op.execute("ALTER TABLE sync_change SET (fillfactor = 70)")  # every change of a thing rewrites its row
+    for body in _FUNCTIONS.values():
+        op.execute(body)
+    for table, when, note in _TRIGGERS:
+        op.execute(f"CREATE TRIGGER {table}_noted AFTER {when} ON {table} FOR EACH ROW EXECUTE FUNCTION {note}")
+    # A customer is told only of what the app shows of our words.
+    op.execute(
+        "CREATE TRIGGER notification_noted AFTER INSERT OR UPDATE OF read_at, customer_id ON notification FOR EACH ROW"
+        " WHEN (NEW.medium = 'bell' AND NEW.customer_id IS NOT NULL) EXECUTE FUNCTION sync_note_own('notice')"
+    )
+    for standing in _ALREADY_THERE:
+        op.execute(
+            "INSERT INTO sync_change (audience, kind, entity_id, xid, at)"
+            f" SELECT audience, kind, id, pg_current_xact_id()::text::bigint, now() FROM ({standing}) AS found (audience, kind, id)"  # noqa: S608
+        )
+    op.execute(
+        "INSERT INTO sync_epoch (id, epoch, system_identifier, began_at) SELECT 1, gen_random_uuid()::text, system_identifier, now()"
+        " FROM pg_control_system()"
+    )
+
+
+def _stop_noting_changes() -> None:
+    op.execute("DROP TRIGGER notification_noted ON notification")
+    for table, _, _ in reversed(_TRIGGERS):
+        op.execute(f"DROP TRIGGER {table}_noted ON {table}")
+    for name in (
+        "sync_note_own",
+        "sync_note_ticket",
+        "sync_note_within_ticket",
+        "sync_note_slot",
+        "sync_note_self",
+        "sync_note_common",
+        "sync_note_package_version",
+        "sync_note_incident",
+        "sync_note_duty",
+    ):
+        op.execute(f"DROP FUNCTION {name}()")
+    op.execute("DROP FUNCTION sync_touch(text, text, bigint)")
+
+
+def upgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '5s'")  # fail the deploy rather than queue every purchase behind a table lock
+    op.create_table(
+        "checklist",
+        sa.Column("category", sa.String(length=40), nullable=False),
+        sa.Column("items", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("changed_by", sa.String(length=254), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("category", name=op.f("pk_checklist")),
+    )
+    op.create_table(
+        "sync_change",
+        sa.Column("audience", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=24), nullable=False),
+        sa.Column("entity_id", sa.BigInteger(), nullable=False),
+        sa.Column("xid", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("audience", "kind", "entity_id", name=op.f("pk_sync_change")),
+    )
+    op.create_index("ix_sync_change_audience_xid", "sync_change", ["audience", "xid", "kind", "entity_id"], unique=False)
+    op.create_table(
+        "sync_epoch",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("epoch", sa.String(length=40), nullable=False),
+        sa.Column("system_identifier", sa.String(length=40), nullable=False),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_sync_epoch_only_one")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sync_epoch")),
+    )
+    op.create_table(
+        "phone_key",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("phone_e164", sa.String(length=16), nullable=False),
+        sa.Column(
+            "purpose",
+            sa.Enum("log_in", "change_number", "delete_account", name="keypurpose", native_enum=False, create_constraint=True, length=32),
+            nullable=False,
+        ),
+        sa.Column("customer_id", sa.BigInteger(), nullable=True),
+        sa.Column("key_mac", sa.String(length=64), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"], name=op.f("fk_phone_key_customer_id_customer")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_phone_key")),
+    )
+    op.create_index("ix_phone_key_created_at", "phone_key", ["created_at"], unique=False)
+    op.create_index(
+        "uq_phone_key_standing", "phone_key", ["phone_e164", "purpose"], unique=True, postgresql_where=sa.text("ended_at IS NULL")
+    )
+    op.create_table(
+        "app_device",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("public_id", sa.String(length=32), nullable=False),
+        sa.Column("app", sa.Enum("go", "tech", name="app", native_enum=False, create_constraint=True, length=32), nullable=False),
+        sa.Column("customer_id", sa.BigInteger(), nullable=True),
+        sa.Column("staff_id", sa.BigInteger(), nullable=True),
+        sa.Column("staff_epoch", sa.Integer(), nullable=True),
+        sa.Column("device_id", sa.BigInteger(), nullable=True),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("platform", sa.String(length=20), nullable=False),
+        sa.Column("app_version", sa.String(length=20), nullable=False),
+        sa.Column("key_mac", sa.String(length=64), nullable=False),
+        sa.Column("previous_key_mac", sa.String(length=64), nullable=True),
+        sa.Column("key_number", sa.Integer(), nullable=False),
+        sa.Column("key_seen", sa.Integer(), nullable=False),
+        sa.Column("key_rotated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("skew_ms", sa.BigInteger(), nullable=True),
+        sa.Column("latitude", sa.Float(), nullable=True),
+        sa.Column("longitude", sa.Float(), nullable=True),
+        sa.Column("located_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_why", sa.String(length=80), nullable=True),
+        sa.CheckConstraint(
+            "(app = 'go') = (customer_id IS NOT NULL) AND (app = 'tech') = (staff_id IS NOT NULL)", name=op.f("ck_app_device_of_one_person")
+        ),
+        sa.CheckConstraint("(staff_id IS NULL) = (staff_epoch IS NULL)", name=op.f("ck_app_device_staff_has_epoch")),
+        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"], name=op.f("fk_app_device_customer_id_customer")),
+        sa.ForeignKeyConstraint(["device_id"], ["device.id"], name=op.f("fk_app_device_device_id_device")),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_app_device_staff_id_staff")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_app_device")),
+        sa.UniqueConstraint("key_mac", name=op.f("uq_app_device_key_mac")),
+        sa.UniqueConstraint("previous_key_mac", name=op.f("uq_app_device_previous_key_mac")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_app_device_public_id")),
+    )
+    op.create_index(
+        "ix_app_device_customer_id", "app_device", ["customer_id"], unique=False, postgresql_where=sa.text("revoked_at IS NULL")
+    )
+    op.create_index(op.f("ix_app_device_device_id"), "app_device", ["device_id"], unique=False)
+    op.create_index("ix_app_device_staff_id", "app_device", ["staff_id"], unique=False, postgresql_where=sa.text("revoked_at IS NULL"))
+    op.create_table(
+        "app_mutation",
+        sa.Column("app_device_id", sa.BigInteger(), nullable=False),
+        sa.Column("client_id", sa.String(length=64), nullable=False),
+        sa.Column("type", sa.String(length=40), nullable=False),
+        sa.Column("entity", sa.String(length=80), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column(
+            "outcome",
+            sa.Enum("applied", "conflict", "rejected", name="mutationoutcome", native_enum=False, create_constraint=True, length=32),
+            nullable=False,
+        ),
+        sa.Column("answer", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("base_version", sa.String(length=80), nullable=True),
+        sa.Column("before_version", sa.String(length=80), nullable=True),
+        sa.Column("after_version", sa.String(length=80), nullable=True),
+        sa.Column("happened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["app_device_id"], ["app_device.id"], name=op.f("fk_app_mutation_app_device_id_app_device")),
+        sa.PrimaryKeyConstraint("app_device_id", "client_id", name=op.f("pk_app_mutation")),
+    )
+    op.create_index("ix_app_mutation_entity", "app_mutation", ["app_device_id", "entity", "before_version"], unique=False)
+    op.create_index("ix_app_mutation_received_at", "app_mutation", ["received_at"], unique=False)
+    op.create_table(
+        "enrolment",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("code_mac", sa.String(length=64), nullable=False),
+        sa.Column("staff_id", sa.BigInteger(), nullable=False),
+        sa.Column("made_by", sa.String(length=254), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("app_device_id", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["app_device_id"], ["app_device.id"], name=op.f("fk_enrolment_app_device_id_app_device")),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_enrolment_staff_id_staff")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_enrolment")),
+        sa.UniqueConstraint("code_mac", name=op.f("uq_enrolment_code_mac")),
+    )
+    op.create_index("ix_enrolment_staff_id", "enrolment", ["staff_id", "id"], unique=False)
+    op.create_table(
+        "part_used",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("ticket_id", sa.BigInteger(), nullable=False),
+        sa.Column("staff_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("serial", sa.String(length=80), nullable=False),
+        sa.Column("quantity", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("quantity BETWEEN 1 AND 1000", name=op.f("ck_part_used_sane_quantity")),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_part_used_staff_id_staff")),
+        sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_part_used_ticket_id_ticket")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_part_used")),
+    )
+    op.create_index("ix_part_used_ticket_id", "part_used", ["ticket_id", "id"], unique=False)
+    op.create_table(
+        "visit",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("ticket_id", sa.BigInteger(), nullable=False),
+        sa.Column("staff_id", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "accepted",
+                "on_the_way",
+                "on_site",
+                "done",
+                "cannot",
+                name="visitstate",
+                native_enum=False,
+                create_constraint=True,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column("reason", sa.String(length=300), nullable=True),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("(state = 'cannot') = (reason IS NOT NULL)", name=op.f("ck_visit_cannot_has_a_reason")),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_visit_staff_id_staff")),
+        sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_visit_ticket_id_ticket")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_visit")),
+        sa.UniqueConstraint("ticket_id", "staff_id", name=op.f("uq_visit_ticket_id_staff_id")),
+    )
+    op.create_index("ix_visit_staff_id", "visit", ["staff_id", "since"], unique=False)
+    op.create_table(
+        "visit_check",
+        sa.Column("ticket_id", sa.BigInteger(), nullable=False),
+        sa.Column("item", sa.String(length=40), nullable=False),
+        sa.Column("text", sa.String(length=200), nullable=False),
+        sa.Column("is_done", sa.Boolean(), nullable=False),
+        sa.Column("note", sa.String(length=300), nullable=False),
+        sa.Column("staff_id", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_visit_check_staff_id_staff")),
+        sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_visit_check_ticket_id_ticket")),
+        sa.PrimaryKeyConstraint("ticket_id", "item", name=op.f("pk_visit_check")),
+    )
+    op.create_table(
+        "visit_confirmation",
+        sa.Column("ticket_id", sa.BigInteger(), nullable=False),
+        sa.Column("staff_id", sa.BigInteger(), nullable=False),
+        sa.Column("works", sa.Boolean(), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("comment", sa.String(length=500), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_visit_confirmation_staff_id_staff")),
+        sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_visit_confirmation_ticket_id_ticket")),
+        sa.PrimaryKeyConstraint("ticket_id", name=op.f("pk_visit_confirmation")),
+    )
+    op.create_table(
+        "photo_upload",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("public_id", sa.String(length=32), nullable=False),
+        sa.Column("app_device_id", sa.BigInteger(), nullable=False),
+        sa.Column("ticket_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(length=160), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("size_bytes", sa.Integer(), nullable=False),
+        sa.Column("received_bytes", sa.Integer(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum("receiving", "held", "refused", name="uploadstate", native_enum=False, create_constraint=True, length=32),
+            nullable=False,
+        ),
+        sa.Column("why", sa.String(length=200), nullable=True),
+        sa.Column("attachment_id", sa.BigInteger(), nullable=True),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("latitude", sa.Float(), nullable=True),
+        sa.Column("longitude", sa.Float(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("touched_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("(state = 'held') = (attachment_id IS NOT NULL)", name=op.f("ck_photo_upload_held_means_attached")),
+        sa.CheckConstraint("received_bytes BETWEEN 0 AND size_bytes", name=op.f("ck_photo_upload_received_of_size")),
+        sa.ForeignKeyConstraint(["app_device_id"], ["app_device.id"], name=op.f("fk_photo_upload_app_device_id_app_device")),
+        sa.ForeignKeyConstraint(["attachment_id"], ["attachment.id"], name=op.f("fk_photo_upload_attachment_id_attachment")),
+        sa.ForeignKeyConstraint(["ticket_id"], ["ticket.id"], name=op.f("fk_photo_upload_ticket_id_ticket")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_photo_upload")),
+        sa.UniqueConstraint("app_device_id", "sha256", "ticket_id", name=op.f("uq_photo_upload_app_device_id_sha256_ticket_id")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_photo_upload_public_id")),
+    )
+    op.create_index("ix_photo_upload_stale", "photo_upload", ["touched_at"], unique=False, postgresql_where=sa.text("state = 'receiving'"))
+    op.create_index(op.f("ix_photo_upload_ticket_id"), "photo_upload", ["ticket_id"], unique=False)
+    op.add_column("contact_preference", sa.Column("staff_id", sa.BigInteger(), nullable=True))
+    op.create_index(
+        "uq_contact_preference_staff",
+        "contact_preference",
+        ["staff_id", "medium"],
+        unique=True,
+        postgresql_where=sa.text("staff_id IS NOT NULL"),
+    )
+    op.create_foreign_key(op.f("fk_contact_preference_staff_id_staff"), "contact_preference", "staff", ["staff_id"], ["id"])
+    op.add_column("customer", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_index(
+        "ix_notification_customer_bell",
+        "notification",
+        ["customer_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("medium = 'bell' AND customer_id IS NOT NULL"),
+    )
+    op.add_column("push_token", sa.Column("app_device_id", sa.BigInteger(), nullable=True))
+    op.create_index(op.f("ix_push_token_app_device_id"), "push_token", ["app_device_id"], unique=False)
+    op.create_foreign_key(op.f("fk_push_token_app_device_id_app_device"), "push_token", "app_device", ["app_device_id"], ["id"])
+    op.drop_constraint(op.f("ck_contact_preference_of_one_person"), "contact_preference", type_="check")
+    op.create_check_constraint(
+        op.f("ck_contact_preference_of_one_person"), "contact_preference", "num_nonnulls(customer_id, staff_id, address_mac) = 1"
+    )
+    _begin_to_note_changes()
+
+
+def downgrade() -> None:
+    _stop_noting_changes()
+    op.drop_constraint(op.f("ck_contact_preference_of_one_person"), "contact_preference", type_="check")
+    op.execute("DELETE FROM contact_preference WHERE staff_id IS NOT NULL")
+    op.create_check_constraint(
+        op.f("ck_contact_preference_of_one_person"), "contact_preference", "(customer_id IS NULL) <> (address_mac IS NULL)"
+    )
+    op.drop_constraint(op.f("fk_push_token_app_device_id_app_device"), "push_token", type_="foreignkey")
+    op.drop_index(op.f("ix_push_token_app_device_id"), table_name="push_token")
+    op.drop_column("push_token", "app_device_id")
+    op.drop_index(
+        "ix_notification_customer_bell", table_name="notification", postgresql_where=sa.text("medium = 'bell' AND customer_id IS NOT NULL")
+    )
+    op.drop_column("customer", "erased_at")
+    op.drop_constraint(op.f("fk_contact_preference_staff_id_staff"), "contact_preference", type_="foreignkey")
+    op.drop_index("uq_contact_preference_staff", table_name="contact_preference", postgresql_where=sa.text("staff_id IS NOT NULL"))
+    op.drop_column("contact_preference", "staff_id")
+    op.drop_index(op.f("ix_photo_upload_ticket_id"), table_name="photo_upload")
+    op.drop_index("ix_photo_upload_stale", table_name="photo_upload", postgresql_where=sa.text("state = 'receiving'"))
+    op.drop_table("photo_upload")
+    op.drop_table("visit_confirmation")
+    op.drop_table("visit_check")
+    op.drop_index("ix_visit_staff_id", table_name="visit")
+    op.drop_table("visit")
+    op.drop_index("ix_part_used_ticket_id", table_name="part_used")
+    op.drop_table("part_used")
+    op.drop_index("ix_enrolment_staff_id", table_name="enrolment")
+    op.drop_table("enrolment")
+    op.drop_index("ix_app_mutation_received_at", table_name="app_mutation")
+    op.drop_index("ix_app_mutation_entity", table_name="app_mutation")
+    op.drop_table("app_mutation")
+    op.drop_index("ix_app_device_staff_id", table_name="app_device", postgresql_where=sa.text("revoked_at IS NULL"))
+    op.drop_index(op.f("ix_app_device_device_id"), table_name="app_device")
+    op.drop_index("ix_app_device_customer_id", table_name="app_device", postgresql_where=sa.text("revoked_at IS NULL"))
+    op.drop_table("app_device")
+    op.drop_index("uq_phone_key_standing", table_name="phone_key", postgresql_where=sa.text("ended_at IS NULL"))
+    op.drop_index("ix_phone_key_created_at", table_name="phone_key")
+    op.drop_table("phone_key")
+    op.drop_table("sync_epoch")
+    op.drop_index("ix_sync_change_audience_xid", table_name="sync_change")
+    op.drop_table("sync_change")
+    op.drop_table("checklist")

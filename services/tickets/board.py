@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session, col
@@ -16,7 +15,7 @@ from services.revision import require
 from services.tickets import changes
 from services.tickets import service as tickets
 from services.tickets.models import UNDONE, HoldReason, Ticket, TicketState
-from services.tickets.queries import TicketFilter, TicketRow, conditions_of, rows_in_order
+from services.tickets.queries import TicketFilter, TicketRow, conditions_of, first_due, rows_in_order
 from services.tickets.sight import in_sight, ticket_to_change
 
 COLUMN_MOST = 50
@@ -55,14 +54,12 @@ def board(session: Session, *, actor: Principal, wanted: TicketFilter, now: date
 def _ids(session: Session, actor: Principal, state: TicketState, wanted: TicketFilter, now: datetime) -> list[int]:
     """Those of a column, in its order, as far as they are counted."""
     if state in UNDONE:
-        conditions = [*in_sight(actor), *conditions_of(replace(wanted, state=state))]
-        order: tuple[sa.ColumnElement[Any], ...] = (col(Ticket.due_at).asc(), col(Ticket.id).asc())
-    else:
-        is_done = sa.literal_column("ticket.state IN ('resolved', 'closed')", sa.Boolean)
-        recent = (is_done, col(Ticket.state) == state, col(Ticket.updated_at) > now - RESOLVED_WITHIN)
-        conditions = [*in_sight(actor), *recent, *conditions_of(replace(wanted, state=None, is_undone=False, due_before=None))]
-        order = (col(Ticket.updated_at).desc(), col(Ticket.id).desc())
-    return list(session.execute(pick(Ticket.id).where(*conditions).order_by(*order).limit(COUNTED + 1)).scalars())
+        return first_due(session, actor=actor, wanted=replace(wanted, state=state), most=COUNTED + 1)
+    is_done = sa.literal_column("ticket.state IN ('resolved', 'closed')", sa.Boolean)
+    recent = (is_done, col(Ticket.state) == state, col(Ticket.updated_at) > now - RESOLVED_WITHIN)
+    conditions = [*in_sight(actor), *recent, *conditions_of(replace(wanted, state=None, is_undone=False, due_before=None))]
+    newest_first = (col(Ticket.updated_at).desc(), col(Ticket.id).desc())
+    return list(session.execute(pick(Ticket.id).where(*conditions).order_by(*newest_first).limit(COUNTED + 1)).scalars())
 
 
 def move(

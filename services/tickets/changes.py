@@ -54,7 +54,7 @@ def locked(session: Session, ticket_id: int) -> Ticket:
 def record(session: Session, ticket: Ticket, kind: str, data: Mapping[str, Any], *, who: By, now: datetime) -> TicketEvent:
     """Append to the history, and let the clocks and the search follow."""
     assert ticket.id is not None
-    event = TicketEvent(ticket_id=ticket.id, at=now, actor=who.label, kind=kind, data=dict(data))
+    event = TicketEvent(ticket_id=ticket.id, at=now, actor=who.label, kind=kind, data=_whole(session, kind, data))
     session.add(event)
     ticket.change_number += 1
     ticket.updated_at = now
@@ -62,6 +62,13 @@ def record(session: Session, ticket: Ticket, kind: str, data: Mapping[str, Any],
     clocks.refresh(session, ticket, now=now)
     publish(session, "tickets", ticket.id)
     return event
+
+
+def _whole(session: Session, kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The clocks know nothing but the history: whether what came in by a merge waits for an answer has to stand there."""
+    if kind != "took_in" or "unanswered" in data:
+        return dict(data)
+    return {**data, "unanswered": clocks.is_owed_an_answer(session, str(data["from"]))}
 
 
 def begin(session: Session, ticket: Ticket, *, who: By, now: datetime, words_follow: bool = False) -> None:

@@ -59,13 +59,15 @@ _ANSWERED = """
         EXISTS (SELECT 1 FROM sla_step s WHERE s.ticket_id = t.id AND s.clock = 'first_response' AND s.step LIKE 'breach:%') AS is_broken
     FROM ticket_event e {of_ticket} AND t.first_responded_at = e.at LEFT JOIN sla_policy_version v ON v.id = t.sla_policy_version_id
     WHERE {is_reply} ORDER BY e.ticket_id, e.id"""
-# As the clock itself: it starts with the customer's first words after a reply of ours, and our next reply ends it.
+# As the clock itself: it starts with the customer's first words after a reply of ours, or with a merge that brings in words which nobody
+# has answered, and our next reply ends it.
 _ANSWERED_NEXT = """
     WITH touched AS (SELECT DISTINCT e.ticket_id FROM ticket_event e WHERE {is_reply}),
     said AS (
-        SELECT e.ticket_id, e.id, e.at, e.data->>'kind' AS kind,
-            lag(e.data->>'kind') OVER (PARTITION BY e.ticket_id ORDER BY e.id) AS before
-        FROM touched JOIN ticket_event e USING (ticket_id) WHERE e.kind = 'message' AND e.data->>'kind' IN ('customer', 'reply')),
+        SELECT ticket_id, id, at, kind, lag(kind) OVER (PARTITION BY ticket_id ORDER BY id) AS before
+        FROM (SELECT e.ticket_id, e.id, e.at, CASE e.kind WHEN 'took_in' THEN 'customer' ELSE e.data->>'kind' END AS kind
+            FROM touched JOIN ticket_event e USING (ticket_id) WHERE (e.kind = 'message' AND e.data->>'kind' IN ('customer', 'reply'))
+            OR (e.kind = 'took_in' AND e.data->>'unanswered' = 'true')) e),
     runs AS (
         SELECT said.*, count(*) FILTER (WHERE kind = 'customer' AND before = 'reply') OVER (PARTITION BY ticket_id ORDER BY id) AS round
         FROM said)

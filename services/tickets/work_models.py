@@ -7,17 +7,39 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col
 
 from app.db import Json, UtcDateTime, enum_type
+from services.tickets.models import IS_UNDONE, Ticket
 
 
 class TicketTag(SQLModel, table=True):
     __tablename__ = "ticket_tag"
-    __table_args__ = (sa.Index("ix_ticket_tag_tag", "tag", "ticket_id"),)
+    __table_args__ = (
+        sa.Index("ix_ticket_tag_tag", "tag", "ticket_id"),
+        # What is not done and has a tag, in the order of what is due, however many that are done ever had it.
+        sa.Index("ix_ticket_tag_undone", "tag", "due_at", "ticket_id", postgresql_where=sa.text("is_undone")),
+    )
 
     ticket_id: int = Field(primary_key=True, foreign_key="ticket.id", sa_type=sa.BigInteger)
     tag: str = Field(primary_key=True, max_length=40)
+    # The ticket's own, for queries to walk along. The database keeps them (triggers of migration 0009): what is written here is not taken.
+    is_undone: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+# Filters combined: what follows the order is compared in the index already, so that only what matches is looked at in the table.
+_NARROWING = [Ticket.priority, Ticket.category, Ticket.channel, Ticket.language, Ticket.site_id, Ticket.assignee_id]
+sa.Index(
+    "ix_ticket_narrowed",
+    *(col(one) for one in (Ticket.due_at, Ticket.id, Ticket.state, Ticket.team_id, *_NARROWING)),
+    postgresql_where=IS_UNDONE,
+)
+sa.Index(
+    "ix_ticket_narrowed_team",
+    *(col(one) for one in (Ticket.team_id, Ticket.due_at, Ticket.id, Ticket.state, *_NARROWING)),
+    postgresql_where=IS_UNDONE,
+)
 
 
 class TicketWatcher(SQLModel, table=True):

@@ -23,7 +23,7 @@ from tests.bench.shop import Router, Shop, use_settings_of
 from tests.bench.table import Result
 
 LOAD_SECONDS = 4.0
-OUR_PROCESSES = ("web", "worker", "scheduler")
+OUR_PROCESSES = ("web", "worker", "triage", "scheduler")
 
 
 def make_routers(stack: Stack, count: int) -> list[Router]:

@@ -13,7 +13,7 @@ from app.db import earliest
 from services.listing import pick
 from services.tickets.models import Ticket, TicketEvent
 from services.tickets.sla import policies
-from services.tickets.sla.replay import FIRST, NEXT, RESOLUTION, Happened, Replayed, Run, replay
+from services.tickets.sla.replay import CLOCKS, FIRST, NEXT, RESOLUTION, Happened, Replayed, Run, replay
 from services.tickets.sla.terms import Step, Terms
 from services.tickets.sla_models import SlaStep
 
@@ -55,6 +55,23 @@ def played(session: Session, events: Sequence[Happened], *, now: datetime, known
     """The clocks by this history. An event that another host's clock dated a little later than `now` still counts."""
     terms = known if known is not None else policies.terms_of(session, versions_in(events))
     return replay(events, terms, max((now, *(event.at for event in events[-3:]))))
+
+
+def is_owed_an_answer(session: Session, reference: str) -> bool:
+    """Whether the customer's words in a ticket that was just merged away were still waiting for an answer, by its own history."""
+    ticket_id = session.execute(pick(Ticket.id).where(col(Ticket.reference) == reference)).scalar_one()
+    events = history(session, ticket_id)
+    if not any(_asks(event) for event in events):
+        return False
+    replayed = played(session, events, now=events[-1].at)
+    live = {run.clock for clock in CLOCKS if (run := replayed.current(clock)) is not None and run.met_at is None}
+    # What was done before owes nothing, whether or not anybody wrote an answer.
+    return RESOLUTION in live and not live.isdisjoint({FIRST, NEXT})
+
+
+def _asks(event: Happened) -> bool:
+    said = event.kind == "message" and event.data.get("kind") == "customer"
+    return said or (event.kind == "took_in" and bool(event.data.get("unanswered")))
 
 
 def versions_in(events: Iterable[Happened]) -> set[int]:

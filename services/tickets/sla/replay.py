@@ -1,7 +1,8 @@
 """A ticket's clocks as a pure function of its history: the same events give the same deadlines, to the second, for ever.
 
 Three clocks. *First response* runs from the creation until our first public reply; *next response* from a customer's first words after
-a reply of ours until our next one; *resolution* from the creation until the ticket is resolved or closed, and again when it is reopened.
+a reply of ours until our next one, and from the moment at which a merge brings in words that nobody has answered; *resolution* from the
+creation until the ticket is resolved or closed, and again when it is reopened.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from services.tickets.sla.terms import CLOCKS, FIRST, NEXT, RESOLUTION, Clock, S
 REOPENED_SHARE = 4
 DONE = ("resolved", "closed")
 # Everything else that happens to a ticket leaves its clocks as they are.
-_MOVING = frozenset({"created", "policy", "message", "state", "merged", "unmerged"})
+_MOVING = frozenset({"created", "policy", "message", "state", "merged", "unmerged", "took_in", "gave_back"})
 _ZERO = timedelta(0)
+_SAID_HERE = "said here"
 _WORDS = {
     "pending": "waiting for the customer",
     "on_hold": "on hold",
@@ -130,6 +132,8 @@ class _Player:
         self._terms: Terms | None = None
         self._state, self._merged, self._replied = "new", False, False
         self._hold: str | None = None
+        # What the next response is to answer: words that were said here since our last reply, and merges by their operation.
+        self._asked: set[object] = set()
         self._runs: dict[Clock, list[Run]] = {clock: [] for clock in CLOCKS}
         self._at: datetime | None = None
 
@@ -155,6 +159,10 @@ class _Player:
                 self._merge(at)
             case "unmerged":
                 self._merged = False
+            case "took_in" if event.data.get("unanswered"):
+                self._ask(event.data.get("operation_id"), at)
+            case "gave_back":
+                self._take_back(event.data.get("operation_id"), at)
         self._settle(at)
 
     def result(self, now: datetime) -> Replayed:
@@ -167,13 +175,30 @@ class _Player:
         runs.append(Run(clock, len(runs) + 1, at, share=share))
 
     def _message(self, kind: str, at: datetime) -> None:
-        if kind == "customer" and self._replied and self._live(NEXT) is None:
-            self._start(NEXT, at)
+        if kind == "customer":
+            self._ask(_SAID_HERE, at)
         elif kind == "reply":
             self._replied = True
+            self._asked.clear()
             for clock in (FIRST, NEXT):
                 if (run := self._live(clock)) is not None:
                     self._meet(run, at)
+
+    def _ask(self, what: object, at: datetime) -> None:
+        """Words to be answered. Until our first reply they wait for that one."""
+        if not self._replied:
+            return
+        self._asked.add(what)
+        if self._live(NEXT) is None:
+            self._start(NEXT, at)
+
+    def _take_back(self, operation: object, at: datetime) -> None:
+        """A merge was undone: what came in with it is answered elsewhere. The run goes on if anything else waits for an answer here."""
+        if operation not in self._asked:
+            return
+        self._asked.remove(operation)
+        if not self._asked and (run := self._live(NEXT)) is not None:
+            self._meet(run, at)
 
     def _change_state(self, to: str, hold_reason: str | None, at: datetime) -> None:
         was_done, self._state, self._hold = self._state in DONE, to, hold_reason

@@ -54,7 +54,7 @@ def test_people_on_one_ticket_see_each_other_for_twenty_seconds(session: Session
 
 def test_nobody_is_said_to_be_there_while_redis_is_away(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     awa = somebody(session, "awa")
-    away = redis_library.Redis(host="127.0.0.1", port=9, socket_connect_timeout=0.2)
+    away = redis_library.Redis.from_url("redis://127.0.0.1:9", socket_connect_timeout=0.2)
     monkeypatch.setattr(redis, "client", lambda: away)
     assert presence.here(7, actor=awa, is_writing=True, at=100.0) == ()
     presence.gone(7, actor=awa)

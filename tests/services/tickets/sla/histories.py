@@ -104,12 +104,33 @@ def promise(draw: st.DrawFn, start: datetime, number: int) -> tuple[Terms, Promi
 
 @st.composite
 def event(draw: st.DrawFn) -> tuple[str, Mapping[str, object]]:
-    kind = draw(st.sampled_from(("customer", "reply", "note", "state", "state", "hold", "policy", "merged", "unmerged", "tag")))
+    kinds = (
+        "customer",
+        "reply",
+        "reply",
+        "note",
+        "state",
+        "state",
+        "hold",
+        "policy",
+        "merged",
+        "unmerged",
+        "took_in",
+        "took_in",
+        "gave_back",
+        "tag",
+    )
+    kind = draw(st.sampled_from(kinds))
     if kind in ("customer", "reply", "note"):
         return "message", {"kind": kind}
     if kind == "state":
         to = draw(st.sampled_from(("open", "open", "pending", "resolved", "closed")))
         return "state", {"to": to, "hold_reason": None}
+    if kind == "took_in":
+        return kind, {"unanswered": draw(st.booleans()), "operation_id": draw(st.integers(1, 3))}
+    if kind == "gave_back":
+        # Of a merge, or of a split, which moved no words that a clock knows of.
+        return kind, draw(st.sampled_from(({"operation_id": 1}, {"operation_id": 2}, {"operation_id": 3}, {})))
     if kind == "hold":
         return "state", {"to": "on_hold", "hold_reason": draw(st.sampled_from(HOLD_REASONS))}
     if kind == "policy":

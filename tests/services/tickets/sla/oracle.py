@@ -82,6 +82,7 @@ class Count:
         """Count to `until`, then look ahead to `horizon` for when what runs will be due if nothing else happens."""
         self.policy: int | None = None
         self.state, self.hold, self.merged, self.replied = "new", None, False, False
+        self.waiting: list[object] = []
         opened = {number: open_minutes(one.hours, self.start, self.horizon) for number, one in self.promises.items()}
         queue = list(self.events)
         for minute in range(self.until):
@@ -123,12 +124,19 @@ class Count:
         elif kind == "unmerged":
             self.merged = False
         elif kind == "message" and data["kind"] == "reply":
-            self.replied = True
+            self.replied, self.waiting = True, []
             for clock in ("first_response", "next_response"):
                 if clock in live:
                     live[clock].met = minute
-        elif kind == "message" and data["kind"] == "customer" and self.replied and "next_response" not in live:
-            self.runs["next_response"].append(Counted("next_response", minute))
+        elif (kind == "message" and data["kind"] == "customer") or (kind == "took_in" and data["unanswered"]):
+            if self.replied:
+                self.waiting.append(data.get("operation_id", "own words"))
+                if "next_response" not in live:
+                    self.runs["next_response"].append(Counted("next_response", minute))
+        elif kind == "gave_back" and data.get("operation_id") in self.waiting:
+            self.waiting = [one for one in self.waiting if one != data["operation_id"]]
+            if not self.waiting and "next_response" in live:
+                live["next_response"].met = minute
         elif kind == "state":
             done_before, done = self.state in ("resolved", "closed"), data["to"] in ("resolved", "closed")
             self.state, self.hold = str(data["to"]), data.get("hold_reason")  # type: ignore[assignment]

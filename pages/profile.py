@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import segno
 from nicegui import background_tasks, ui
+from sqlmodel import Session
 
 from app.clock import utc_now
 from app.db import in_transaction
@@ -16,6 +17,7 @@ from app.outbound import run_outbound
 from pages.components.dialogs import dialog_card
 from pages.components.forms import code_field, form_buttons, secret_field
 from pages.components.parts import Facts, action_button, copy_button, notice, page_header, panel, tone_chip
+from pages.components.phones import phones_panel
 from pages.shell import OWN_PATH, agent_here, console_page, current_staff, keep_token, own_token, toast_on_refusal
 from pages.staff_member import session_row
 from services.accounts import own
@@ -24,22 +26,25 @@ from services.accounts.own import OwnAccount
 from services.accounts.permissions import Permission, Principal
 from services.accounts.second_factor import WrongSecondFactor
 from services.accounts.sessions import OpenSession, session_id_of
+from services.apps import phones
+from services.apps.phones import PhoneRow
 
 Refresh = Callable[[], Awaitable[None]]
 
 
 @console_page(OWN_PATH, title="Your account", permission=Permission.SELF_EDIT)
 async def own_account_page(actor: Principal) -> None:
-    account = await in_transaction(own.own_account, actor=actor)
-    with page_header("Your account", lead=f"{account.name} · {account.email}"):
+    account = await in_transaction(_account, actor)
+    with page_header("Your account", lead=f"{account[0].name} · {account[0].email}"):
         pass
     body = ui.element("div").classes("stack")
 
     async def refresh() -> None:
         by = await current_staff()
-        draw(await in_transaction(own.own_account, actor=by), by)
+        draw(await in_transaction(_account, by), by)
 
-    def draw(shown: OwnAccount, by: Principal) -> None:
+    def draw(found: tuple[OwnAccount, tuple[PhoneRow, ...]], by: Principal) -> None:
+        shown, own_phones = found
         body.clear()
         with body:
             if by.must_enrol:
@@ -49,9 +54,25 @@ async def own_account_page(actor: Principal) -> None:
                 with ui.element("div").classes("stack"):
                     _second_factor(shown, refresh)
                     _sessions(shown.sessions, refresh)
+                    _phones(own_phones, by, refresh)
                 _password()
 
     draw(account, actor)
+
+
+def _account(session: Session, actor: Principal) -> tuple[OwnAccount, tuple[PhoneRow, ...]]:
+    return own.own_account(session, actor=actor), phones.phones_of_staff(session, actor=actor, staff_id=actor.id)
+
+
+def _phones(own_phones: tuple[PhoneRow, ...], by: Principal, refresh: Refresh) -> None:
+    async def log_out(phone_id: int) -> None:
+        actor = await current_staff()
+        await in_transaction(phones.log_out_of_staff, actor=actor, staff_id=actor.id, phone_id=phone_id, now=utc_now())
+
+    none = "Add one to have your tickets at hand in the field, with no network too."
+    # A phone is no way round a second factor that is asked for.
+    add_for = None if by.must_enrol else by.id
+    phones_panel("Your phones with INET-Tech", own_phones, none=none, log_out=log_out, add_for=add_for, refresh=refresh)
 
 
 def _told(to: str, what: str) -> None:

@@ -13,6 +13,7 @@ from app.errors import Unavailable
 from pages.components.dialogs import confirm, dialog_card
 from pages.components.forms import form_buttons, text_field
 from pages.components.parts import Facts, action_button, moment, notice, page_header, panel, tone_chip
+from pages.components.phones import phones_panel
 from pages.components.states import empty_state
 from pages.shell import console_page, current_staff, toast_on_refusal
 from pages.staff import PATH as LIST_PATH
@@ -22,6 +23,8 @@ from services.accounts.models import Role, Staff
 from services.accounts.permissions import Permission, Principal
 from services.accounts.queries import staff_page
 from services.accounts.sessions import OpenSession
+from services.apps import phones
+from services.apps.phones import PhoneRow
 
 Refresh = Callable[[], Awaitable[None]]
 
@@ -39,10 +42,12 @@ async def staff_member_page(staff_id: int, actor: Principal) -> None:
 
     async def draw(shown: Staff, by: Principal) -> None:
         places = await _sessions_of(by, staff_id)
+        held = await in_transaction(phones.phones_of_staff, actor=by, staff_id=staff_id)
         body.clear()
         with body:
             with ui.element("div").classes("stack"):
                 _sessions(places, shown, by, refresh)
+                _phones(held, shown, by, refresh)
                 _actions(shown, by, refresh)
             with panel("Facts"):
                 _facts(shown)
@@ -84,6 +89,17 @@ def _sessions(places: tuple[OpenSession, ...] | None, staff: Staff, by: Principa
                     words = "Every open page and app of this person asks for the log-in with its next step."
                     go = partial(_do, staff, admin.log_out_everywhere, "Log out everywhere?", words, "Log out", refresh)
                     action_button("Log out everywhere", go, icon="logout").mark("log-out-everywhere")
+
+
+def _phones(held: tuple[PhoneRow, ...], staff: Staff, by: Principal, refresh: Refresh) -> None:
+    async def log_out(phone_id: int) -> None:
+        actor = await current_staff()
+        await in_transaction(phones.log_out_of_staff, actor=actor, staff_id=staff.id or 0, phone_id=phone_id, now=utc_now())
+
+    may = admin.may_change(by, staff)
+    add_for = staff.id if may and staff.is_active else None
+    none = "No phone is enrolled for this person."
+    phones_panel("Phones with INET-Tech", held, none=none, log_out=log_out if may else None, add_for=add_for, refresh=refresh)
 
 
 def session_row(place: OpenSession, *, is_here: bool = False, on_end: Callable[[], Awaitable[None]] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,12 +12,13 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey
 
-from app.keys import derived_secret
+from app.keys import derived_secret, keyed_mac, keyed_macs
 from app.settings import get_settings
 
 LIFETIME = timedelta(minutes=10)
 DEVICE_KEY = "app-device-key"
 """The purpose that device keys are hashed for."""
+_ISSUED, _TAG = "app-device-key-issued", 32
 _ALGORITHM = "HS256"
 _ISSUER, _AUDIENCE = "inet-portal", "inet-portal/mobile"
 
@@ -41,9 +43,17 @@ def forget() -> None:
     _keys.cache_clear()
 
 
-def new_device_key() -> str:
-    """256 random bits, as text."""
-    return secrets.token_urlsafe(32)
+def new_device_key(device: str) -> str:
+    """256 random bits as text, with whose it is and that we made it: so an old one is known for what it is, however old."""
+    body = f"{device}.{secrets.token_urlsafe(32)}"
+    return f"{body}.{keyed_mac(_ISSUED, body)[:_TAG]}"
+
+
+def device_of_key(key: str) -> str | None:
+    """The phone that we once made this key for; None for what we did not make."""
+    body, _, tag = key.rpartition(".")
+    is_ours = any(hmac.compare_digest(tag.encode(), mac[:_TAG].encode()) for mac in keyed_macs(_ISSUED, body))
+    return body.partition(".")[0] if is_ours else None
 
 
 def make(*, device: str, key_number: int, now: datetime) -> str:

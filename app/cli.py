@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app import cli_admin, cli_triage
+from app import cli_admin, cli_sync, cli_triage
 
 cli = typer.Typer(
     name="inet",
@@ -93,6 +93,7 @@ def sandbox(
 
 cli_admin.register(cli)
 cli_triage.register(cli)
+cli_sync.register(cli)
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ def register(cli: typer.Typer) -> None:
         cli.add_typer(group, name=name)
 
 
-def _prepare(process: str) -> None:
+def prepare(process: str) -> None:
     """Settings checked and logs set up; beside a running `inet up`, its servers and keys are taken over."""
     from app import logs
     from app.settings import SettingsError, get_settings
@@ -49,7 +49,7 @@ def _prepare(process: str) -> None:
     logs.configure(settings, process=process)
 
 
-def _operator() -> Principal:
+def operator() -> Principal:
     """Who sits at the command line, for the audit: the system's account, by its number, because the environment can say anything."""
     import pwd
 
@@ -72,7 +72,7 @@ def migrate(
     from app.db import transaction
     from services.tickets.sla.defaults import add_default_policies
 
-    _prepare("migrate")
+    prepare("migrate")
     if not check:
         migration.upgrade()
         with transaction() as session:
@@ -118,12 +118,12 @@ def staff_add(
     from services.accounts.models import Role
     from services.accounts.staff import add_staff
 
-    _prepare("cli")
+    prepare("cli")
     typed = ""
     if sys.stdin.isatty():
         typed = typer.prompt("Password (empty: make one)", default="", show_default=False, hide_input=True, confirmation_prompt=True)
     with transaction() as session:
-        made, password = add_staff(session, email=email, role=Role(role), password=typed or None, now=utc_now(), actor=_operator())
+        made, password = add_staff(session, email=email, role=Role(role), password=typed or None, now=utc_now(), actor=operator())
         typer.echo(f"{made.email} may log in now as {role}.")
     if not typed:
         typer.echo(f"Password (shown only now): {password}")
@@ -136,7 +136,7 @@ def demo_load(
     """Load the demo packages, customers and staff; what is there already stays as it is."""
     from app.demo import load
 
-    _prepare("demo")
+    prepare("demo")
     typer.echo(load(sandbox_url))
 
 
@@ -150,9 +150,9 @@ def api_token_create(
     from app.db import transaction
     from services.accounts.tokens import create_api_token
 
-    _prepare("cli")
+    prepare("cli")
     with transaction() as session:
-        token = create_api_token(session, name=name, scopes=scope, now=utc_now(), actor=_operator())
+        token = create_api_token(session, name=name, scopes=scope, now=utc_now(), actor=operator())
     typer.echo(token)
 
 
@@ -163,9 +163,9 @@ def api_token_list() -> None:
     from app.db import transaction
     from services.accounts.tokens import is_live, list_tokens
 
-    _prepare("cli")
+    prepare("cli")
     with transaction() as session:
-        for token in list_tokens(session, actor=_operator()):
+        for token in list_tokens(session, actor=operator()):
             used = isoformat(token.last_used_at) if token.last_used_at else "never used"
             state = "good" if is_live(token, now=utc_now()) else "ended"
             typer.echo(f"{token.id:>6}  {state:<6} {token.name}  ({', '.join(token.scopes)}; {used})")
@@ -181,9 +181,9 @@ def api_token_revoke(
     from app.db import transaction
     from services.accounts.tokens import revoke_token
 
-    _prepare("cli")
+    prepare("cli")
     with transaction() as session:
-        revoke_token(session, actor=_operator(), token_id=number, reason=reason, now=utc_now())
+        revoke_token(session, actor=operator(), token_id=number, reason=reason, now=utc_now())
     typer.echo(f"Token {number} is revoked.")
 
 
@@ -204,12 +204,12 @@ def gateway_add(
     from services.access.desk import register_gateway
     from services.access.router_config import portal_address, router_snippet
 
-    _prepare("cli")
+    prepare("cli")
     portal = portal_address(get_settings().public_url)
     with transaction() as session:
         made = register_gateway(
             session,
-            actor=_operator(),
+            actor=operator(),
             slug=slug,
             gateway_name=name,
             faskey=faskey,
@@ -235,14 +235,14 @@ def gateway_rotate_key(
     from services.access.gateway_keys import cancel_rotation, rotate_key
     from services.access.router_config import portal_address, router_snippet
 
-    _prepare("cli")
+    prepare("cli")
     portal = portal_address(get_settings().public_url)
     with transaction() as session:
         if cancel:
-            cancel_rotation(session, actor=_operator(), slug=slug, now=utc_now())
+            cancel_rotation(session, actor=operator(), slug=slug, now=utc_now())
             typer.echo("The second key opens nothing any more.")
         else:
-            changed = rotate_key(session, actor=_operator(), slug=slug, now=utc_now())
+            changed = rotate_key(session, actor=operator(), slug=slug, now=utc_now())
             typer.echo(router_snippet(changed, portal=portal, system=system))
 
 
@@ -253,7 +253,7 @@ def audit_verify() -> None:
     from app.settings import get_settings
     from services.audit.verify import HEADS_FILE, verify
 
-    _prepare("cli")
+    prepare("cli")
     with transaction() as session:
         verdict = verify(session, recorded_heads=get_settings().data_dir / HEADS_FILE)
     if verdict.broken is not None:
@@ -271,13 +271,13 @@ def secrets_rotate() -> None:
     from app.db import transaction
     from services.secrets import note_rotation, rotate
 
-    _prepare("cli")
+    prepare("cli")
     columns = []
     for done in rotate(transaction):
         columns.append(done)
         typer.echo(f"{done.name:<32} {done.renewed:>8} sealed anew, {done.current:>8} were already, {done.unreadable:>4} unreadable")
     with transaction() as session:
-        note_rotation(session, actor=_operator(), done=columns, now=utc_now())
+        note_rotation(session, actor=operator(), done=columns, now=utc_now())
     unreadable = sum(done.unreadable for done in columns)
     typer.echo(
         "API tokens, recovery codes and device tokens of an earlier key open only while it stays in INET_SECRET_KEY_PREVIOUS;"

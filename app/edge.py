@@ -27,6 +27,9 @@ _UPLOADS = ("/api/portal/tickets", "/portal/help", "/ticket/")
 BODY_SECONDS = 15.0
 # Two pictures over a slow mobile network.
 UPLOAD_SECONDS = 120.0
+# Photos of the apps come in pieces (mobile/photos.py): a whole one fits into a piece.
+MAX_PIECE_BYTES = 16 * 1024 * 1024
+_PIECES, _PIECE_TYPE = "/api/mobile/v1/photos", b"application/offset+octet-stream"
 _QUIET_MS = 1000
 _HEADER = correlation.HEADER.lower().encode()
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -49,6 +52,9 @@ _UPLOAD_TOO_SLOW = _Refusal(
     "The request came too slowly",
     f"Files must arrive within {UPLOAD_SECONDS:.0f} seconds. Send fewer, or smaller ones.",
 )
+_PIECE_TOO_SLOW = _Refusal(
+    408, "body_too_slow", "The photo came too slowly", "What has arrived is kept. Ask how far it has come, and go on from there."
+)
 _FOREIGN_HOST = _Refusal(400, "unknown_host", "Unknown host", "This server does not answer under that name.")
 _FOREIGN_ORIGIN = _Refusal(403, "foreign_origin", "Not from another site", "The console is not used from other sites' pages.")
 
@@ -61,6 +67,28 @@ class BodyRefused(Exception):
     """The body is larger than any route here takes, or comes too slowly."""
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long a body may take: `seconds`, and what it earns by arriving, for those that are kept as they come.
+
+    With `bytes_per_second` each byte buys time at that rate, and `silence` is the longest gap: a slow link goes on, a dead one ends.
+    """
+
+    seconds: float
+    bytes_per_second: int = 0
+    silence: float = 0.0
+
+    def until(self, started: float, received: int, now: float) -> float:
+        """When to give up waiting for the next bytes, on the loop's clock."""
+        if not self.bytes_per_second:
+            return started + self.seconds
+        return min(now + self.silence, started + self.seconds + received / self.bytes_per_second)
+
+
+# 30 KB a minute, after a minute's grace.
+PIECE_PATIENCE = Patience(60.0, bytes_per_second=512, silence=30.0)
+
+
 @dataclass
 class _Head:
     """What this layer needs of a request's header lines."""
@@ -70,9 +98,13 @@ class _Head:
     host: str = ""
     origin: str | None = None
     is_multipart: bool = False
+    is_of_piece_type: bool = False
 
     def is_upload(self, path: str) -> bool:
         return self.is_multipart and path.startswith(_UPLOADS)
+
+    def is_piece(self, path: str) -> bool:
+        return self.is_of_piece_type and path.startswith(_PIECES)
 
 
 def _read_head(lines: Iterable[tuple[bytes, bytes]]) -> _Head:
@@ -86,6 +118,7 @@ def _read_head(lines: Iterable[tuple[bytes, bytes]]) -> _Head:
             head.host = value.decode("latin-1")
         elif name == b"content-type":
             head.is_multipart = value.startswith(b"multipart/form-data")
+            head.is_of_piece_type = value == _PIECE_TYPE
         elif name == b"origin":
             head.origin = value.decode("latin-1")
     return head
@@ -101,13 +134,13 @@ def _hostname(address: str) -> str:
 class Edge:
     """Wraps the application. Requests are logged when slow or failed; routine ones only count (metrics)."""
 
-    def __init__(self, app: ASGIApp, *, body_seconds: float = BODY_SECONDS) -> None:
+    def __init__(self, app: ASGIApp, *, body_seconds: float = BODY_SECONDS, piece_patience: Patience = PIECE_PATIENCE) -> None:
         settings = get_settings()
         self.app = app
         self._is_production = settings.env == "production"
         self._own_host = _hostname(settings.public_url)
         self._tiles = settings.map_tile_origin
-        self._body_seconds = body_seconds
+        self._body, self._piece = Patience(body_seconds), piece_patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -150,8 +183,9 @@ class Edge:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, head: _Head) -> None:
         started, status, received, limit = time.perf_counter(), 0, 0, _body_limit(scope["path"], head)
-        seconds, too_slow = (UPLOAD_SECONDS, _UPLOAD_TOO_SLOW) if head.is_upload(scope["path"]) else (self._body_seconds, _TOO_SLOW)
-        deadline = asyncio.get_running_loop().time() + seconds
+        patience, too_slow = self._patience(scope["path"], head)
+        clock = asyncio.get_running_loop().time
+        began = clock()
         is_whole, refusal = False, None
 
         async def bounded() -> Message:
@@ -161,7 +195,7 @@ class Edge:
             if is_whole:
                 return await receive()
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout_at(patience.until(began, received, clock())):
                     message = await receive()
             except TimeoutError:
                 refusal = too_slow
@@ -203,7 +237,8 @@ class Edge:
                 self._note(scope, status)
                 await self._refuse(scope, send, refusal)
             took_ms = int((time.perf_counter() - started) * 1000)
-            if status >= 500 or took_ms > _QUIET_MS:
+            # A piece of a photo takes as long as the phone's link does.
+            if status >= 500 or (took_ms > _QUIET_MS and patience is not self._piece):
                 log.warning(
                     "request.slow_or_failed",
                     route=problems.route_of(scope),
@@ -211,6 +246,11 @@ class Edge:
                     status=status,
                     duration_ms=took_ms,
                 )
+
+    def _patience(self, path: str, head: _Head) -> tuple[Patience, _Refusal]:
+        if head.is_piece(path):
+            return self._piece, _PIECE_TOO_SLOW
+        return (Patience(UPLOAD_SECONDS), _UPLOAD_TOO_SLOW) if head.is_upload(path) else (self._body, _TOO_SLOW)
 
     @staticmethod
     def _note(scope: Scope, status: int) -> None:
@@ -248,4 +288,6 @@ class Edge:
 def _body_limit(path: str, head: _Head) -> int:
     if head.is_upload(path):
         return MAX_UPLOAD_BYTES
+    if head.is_piece(path):
+        return MAX_PIECE_BYTES
     return _SMALL_BODY_BYTES if path.startswith(_SMALL_BODIES) else MAX_BODY_BYTES

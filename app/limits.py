@@ -81,11 +81,11 @@ def forget() -> None:
     _away_until = 0.0
 
 
-def count(limit: Limit, *who: str) -> None:
-    """Count one try by `who`. Raises TooMany with the seconds to wait, or Unavailable for a tight limit without Redis."""
+def count(limit: Limit, *who: str, cost: int = 1) -> None:
+    """Count one try by `who`, or `cost`. Raises TooMany with the seconds to wait, or Unavailable for a tight limit without Redis."""
     _open_until.pop((limit, who), None)
     try:
-        if _limiter().hit(limit.item, limit.name, *who):
+        if _limiter().hit(limit.item, limit.name, *who, cost=cost):
             return
         wait = _wait(limit, who)
     except redis.Away:

@@ -32,9 +32,10 @@ _TAGS = (
     ("sla", "What is promised, by which hours it is counted, and why a ticket is due when it is"),
     ("audit", "Who did what"),
     ("access", "Letting a client in without a purchase"),
+    ("mobile", "What the phone apps ask: INET-Go of customers, INET-Tech of technicians"),
     ("operations", "Live, ready, and the health of each dependency"),
 )
-_ABOUT = """Wi-Fi by the package: the portal's own addresses, and `/api/v1` for staff's tools and outside services.
+_ABOUT = """Wi-Fi by the package: the portal's own addresses, `/api/v1` for staff's tools and outside services, `/api/mobile/v1` for the apps.
 
 - **Who asks**: `Authorization: Bearer` with a staff member's JWT or a scoped API token. Every operation names what it needs.
 - **Refusals** are RFC 9457 problem documents; `code` is stable, `correlation_id` finds the request in our logs.
@@ -81,7 +82,7 @@ def _complete(document: dict[str, Any], more: Sequence[Documented]) -> None:
     used = {tag for operation in operations for tag in operation.get("tags", ())}
     document["tags"] = [{"name": name, "description": about} for name, about in _TAGS if name in used]
     for operation in operations:
-        if needed := [scope for scheme in operation.get("security", ()) for scope in scheme["bearer"]]:
+        if needed := [scope for scheme in operation.get("security", ()) for scopes in scheme.values() for scope in scopes]:
             operation["description"] = f"{operation.get('description', '')}\n\nNeeds `{needed[0]}`.".strip()
         if "requestBody" in operation:
             operation["responses"].update({str(status): response for status, response in refusals(400, 413).items()})

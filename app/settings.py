@@ -18,6 +18,7 @@ ALL_FACES: tuple[Face, ...] = ("console", "portal", "mobile", "api")
 DEMO_PASSWORD = "inet-demo-2026"  # noqa: S105 - published in the contract, refused in production
 SANDBOX_SECRETS = {"sandbox-wave-key", "sandbox-wave-webhook-secret", "sandbox-portabilling"}
 MIN_SECRET_LENGTH = 32
+PASSWORD_MEMORY_KIB = 65536
 _TILES = re.compile(r"https?://(?:\{s\}\.)?[A-Za-z0-9.-]+(?::\d{1,5})?/[^\s'\"<>;]*")
 
 
@@ -40,6 +41,8 @@ class Settings(BaseSettings):
     # Names of the keys that sign access tokens: the first signs, the others still open while their tokens live.
     token_key_ids: str = "k1"  # noqa: S105 - names, not keys
     data_dir: Path = Path(".inet")
+    # Argon2id's memory for one password. Production takes no less than this; our own tests log in hundreds of times and set less.
+    password_memory_kib: int = Field(PASSWORD_MEMORY_KIB, ge=64)
     roles: str = ",".join(ALL_FACES)
 
     wave_base_url: str = ""
@@ -195,6 +198,8 @@ class Settings(BaseSettings):
     def _check_production(self) -> None:
         if urlsplit(self.public_url).scheme != "https":
             raise SettingsError("INET_PUBLIC_URL must start with https:// in production")
+        if self.password_memory_kib < PASSWORD_MEMORY_KIB:
+            raise SettingsError(f"INET_PASSWORD_MEMORY_KIB must be at least {PASSWORD_MEMORY_KIB} in production")
         for name, value in (
             ("INET_WAVE_API_KEY", self.wave_api_key),
             ("INET_WAVE_WEBHOOK_SECRET", self.wave_webhook_secret),

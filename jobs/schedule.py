@@ -42,6 +42,8 @@ PERIODIC = (
     Periodic("gather-words", "jobs.ticket_search.gather_words", 300, "bulk", "Words of new tickets, for searches with typing errors"),
     Periodic("fetch-mail", "jobs.intake.fetch_mail", 15, "default", "New mails, and how many both sides hold", 300),
     Periodic("sweep-mail", "jobs.intake.sweep", 15, "default", "Mails that were kept and not read yet"),
+    Periodic("sweep-photos", "jobs.photos.sweep", 60, "bulk", "Photos that arrived and are not held yet, and those given up", 300),
+    Periodic("forget-files", "jobs.erasure.forget_files", 86400, "bulk", "Files of deleted accounts that a crash left", 300),
     Periodic("learn-triage", "jobs.learning.retrain", 7 * 86400, "triage", "Triage, from what staff decided", 600),
     Periodic("keep-history-small", "jobs.network.keep_history_small", 86400, "bulk", "Old health changes and periods", 600),
 )

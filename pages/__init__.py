@@ -32,6 +32,7 @@ _MODULES = (
     "board",
     "ticket",
     "macros",
+    "checklists",
     "teams",
     "routing",
     "sla",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 
+import segno
 from nicegui import ui
 from sqlmodel import Session
 
@@ -14,6 +15,7 @@ from app.clock import utc_now
 from app.db import in_transaction
 from pages.access_point_forms import correct_gateway, correct_site
 from pages.components import words
+from pages.components.dialogs import dialog_card
 from pages.components.health_strip import health_strip, share_text, uptime_bars
 from pages.components.parts import Facts, action_button, chip, moment, notice, page_header, panel, tone_chip
 from pages.components.states import empty_state
@@ -21,6 +23,7 @@ from pages.live import refresh_on
 from pages.network_parts import POINTS_PATH, SITES_PATH, incident_list, takings_panel, ticket_list
 from pages.shell import console_page, current_staff, silent_on_refusal
 from services.accounts.permissions import Permission, Principal
+from services.fieldwork.boxes import label_of
 from services.network import surroundings
 from services.network.access_point_queries import AccessPointRow, GatewayChoice, access_point_page, near_gateways, raw_changes
 from services.network.incident_models import Incident
@@ -110,6 +113,8 @@ Refresh = Callable[[], Awaitable[None]]
 def _draw(story: _Story, actor: Principal, days: int, refresh: Refresh, look_back: Callable[[int], Awaitable[None]]) -> None:
     row, point = story.row, story.row.point
     with page_header(point.name, back=(POINTS_PATH, "Access points"), lead=row.site_name or ""):
+        if point.mac:
+            action_button("Label", partial(_show_label, point), icon="qr_code_2").mark("label")
         if actor.may(Permission.NETWORK_EDIT):
             action_button("Site", partial(correct_site, row, refresh), icon="place").mark("correct-site")
             action_button("Gateway", partial(correct_gateway, row, refresh), icon="router").mark("correct-gateway")
@@ -131,6 +136,19 @@ def _draw(story: _Story, actor: Principal, days: int, refresh: Refresh, look_bac
             incident_list(story.incidents)
             if story.tickets is not None:
                 ticket_list(story.tickets)
+
+
+def _show_label(point: AccessPoint) -> None:
+    """What stands on the box: INET-Tech scans it, and shows this access point."""
+    drawn = segno.make(label_of(point.mac or ""), error="m").svg_inline(scale=6, border=4, dark="#000", light="#fff")
+    with dialog_card("Label for the box") as dialog:
+        ui.html(drawn, sanitize=False).classes("self-center").props('role=img aria-label="QR code for INET-Tech"').mark("label-code")
+        ui.label(point.name).classes("strong text-center w-full")
+        ui.label(point.mac or "").classes("mono text-center w-full")
+        ui.label("Print it, and put it on the access point where it can be read from below.").classes("soft small")
+        with ui.element("div").classes("buttons"):
+            ui.button("Close", on_click=dialog.close).props("flat color=link")
+    dialog.open()
 
 
 def _health(story: _Story, days: int, look_back: Callable[[int], Awaitable[None]]) -> None:

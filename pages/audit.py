@@ -49,11 +49,13 @@ KINDS = {
     "network": "Network",
     "ticket": "Tickets",
     "macro": "Macros",
+    "checklist": "Checklists",
     "triage_model": "Triage",
     "view": "Views of lists",
     "staff": "Staff",
     "api_token": "API tokens",
     "secret": "Keys",
+    "sync": "Sync of phones",
 }
 
 

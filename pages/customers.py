@@ -7,19 +7,22 @@ from typing import Any
 
 from nicegui import ui
 
+from app.clock import utc_now
 from app.db import in_transaction
 from pages import payments, sessions, vouchers
 from pages.components.columns import Column, time_cell
 from pages.components.list_state import ListState
 from pages.components.parts import Facts, page_header, panel
+from pages.components.phones import phones_panel
 from pages.components.table import ServerTable
 from pages.live import refresh_on
-from pages.shell import console_page
+from pages.shell import console_page, current_staff
 from services.access.session_queries import sessions_of
 from services.accounts.models import Customer
 from services.accounts.permissions import Permission, Principal
 from services.accounts.phones import local_format
 from services.accounts.queries import customer_page, list_customers
+from services.apps import phones
 from services.listing import Listing
 
 PATH = "/console/customers"
@@ -68,21 +71,44 @@ async def customers_page() -> None:
 async def customer_page_(customer_id: int, actor: Principal) -> None:
     shown = await in_transaction(customer_page, actor=actor, customer_id=customer_id)
     customer = shown.customer
-    with page_header(local_format(customer.phone_e164), back=(PATH, "Customers"), lead=customer.name or ""):
+    is_gone = customer.erased_at is not None
+    title = customer.masked_phone if is_gone else local_format(customer.phone_e164)
+    with page_header(title, back=(PATH, "Customers"), lead=customer.name or ""):
         pass
     with ui.element("div").classes("columns widest-left"):
         with ui.element("div").classes("stack"):
             await _own_table("Payments", "customer-payments", payments, customer_id, actor, Permission.PAYMENTS_READ)
             await _own_table("Vouchers", "customer-vouchers", vouchers, customer_id, actor, Permission.VOUCHERS_READ)
             await _own_sessions(customer_id, actor)
-        with ui.element("div").classes("stack"), panel("Facts"):
-            facts = Facts()
-            facts.add("Phone", customer.phone_e164)
-            facts.add("Old form", customer.legacy_e164)
-            facts.add_time("Customer since", customer.created_at)
-            facts.add("Devices", str(len(shown.devices)))
-            for device in shown.devices[:5]:
-                facts.add_time(device.last_mac or f"device {device.id}", device.last_seen_at)
+        with ui.element("div").classes("stack"):
+            with panel("Facts"):
+                facts = Facts()
+                facts.add("Phone", "Deleted at the customer's wish" if is_gone else customer.phone_e164)
+                facts.add("Old form", customer.legacy_e164)
+                facts.add_time("Customer since", customer.created_at)
+                facts.add("Devices", str(len(shown.devices)))
+                for device in shown.devices[:5]:
+                    facts.add_time(device.last_mac or f"device {device.id}", device.last_seen_at)
+            await _app_phones(customer_id)
+
+
+async def _app_phones(customer_id: int) -> None:
+    """Where the customer is logged in with INET-Go; a lost phone is logged out here."""
+    place = ui.element("div")
+
+    async def log_out(phone_id: int) -> None:
+        by = await current_staff()
+        await in_transaction(phones.log_out_of_customer, actor=by, customer_id=customer_id, phone_id=phone_id, now=utc_now())
+
+    async def draw() -> None:
+        by = await current_staff()
+        held = await in_transaction(phones.phones_of_customer, actor=by, customer_id=customer_id)
+        place.clear()
+        with place:
+            may = log_out if phones.may_log_out_customers(by) else None
+            phones_panel("Phones with INET-Go", held, none="This customer is not logged in with the app.", log_out=may, refresh=draw)
+
+    await draw()
 
 
 async def _own_table(title: str, marker: str, module: Any, customer_id: int, actor: Principal, permission: Permission) -> None:

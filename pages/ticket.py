@@ -22,6 +22,7 @@ from pages.ticket_composer import Composer
 from pages.ticket_conversation import Conversation
 from pages.ticket_data import Refresh, Shown
 from pages.ticket_facts import draw_facts
+from pages.ticket_fieldwork import field_panel
 from pages.ticket_joining import merge_form, split_form, undo_notice
 from pages.ticket_keys import ON_TICKET, keys_button
 from pages.ticket_side import side
@@ -69,6 +70,7 @@ class _Page:
                     self._composer = self._draw_composer(shown, actor, drafted)
                 with ui.element("div").classes("stack"):
                     self._side = Region()
+                    self._field = Region()
                     self._thoughts = Region()
                     self._facts = Region()
                     self._history = Region()
@@ -101,6 +103,7 @@ class _Page:
             (rights, number, shown.tags, shown.known_tags, shown.links, shown.watchers, shown.is_watching),
             partial(side, shown, by, self.refresh),
         )
+        self._field.draw(number, partial(field_panel, shown.field))
         use_reply = self._composer.put if self._composer else _nothing
         self._thoughts.draw((rights, number), partial(thoughts, shown.story, by, self.refresh, use_reply))
         self._facts.draw((rights, repr(shown.facts)), partial(draw_facts, shown.facts, by, self.refresh))

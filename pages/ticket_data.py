@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from services.accounts.permissions import Permission, Principal
+from services.fieldwork.desk import FieldWork, field_work
 from services.tickets import attachments, drafts, enrichment, links, operations, replies, tags, watching
 from services.tickets.enrichment import CustomerFacts
 from services.tickets.intake_models import Attachment
@@ -40,6 +41,7 @@ class Shown:
     # The references of the ticket that took this one in, and of those in which messages were said that have moved here.
     merged_into: str | None
     said_in: Mapping[int, str]
+    field: FieldWork
 
     @property
     def ticket(self) -> Ticket:
@@ -68,6 +70,7 @@ def read(session: Session, *, actor: Principal, reference: str, now: datetime) -
         undoable=last,
         merged_into=named.get(ticket.merged_into_id or 0),
         said_in={number: named[number] for number in others if number in named},
+        field=field_work(session, ticket.id),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pages.components.timeline import Happening
 from pages.components.words import Tone
+from pages.field_story import KINDS as FIELD_KINDS
+from pages.field_story import field_step
 from pages.ticket_words import CATEGORY_WORDS
 from services.tickets.models import Category, TicketEvent
 from services.tickets.queries import TicketStory
@@ -76,6 +78,8 @@ def _happening(event: TicketEvent, story: TicketStory) -> Happening:
             return Happening(event.at, str(data.get("what") or "Did something"), "good", aside=by, more=str(data.get("target") or ""))
         case "facts":
             return Happening(event.at, "Facts of that moment noted", aside=by, is_call=True)
+        case kind if kind in FIELD_KINDS:
+            return field_step(event, by)
         case kind if kind in _FIELDS:
             return Happening(event.at, f"{_FIELDS[kind]}: {_said(data.get('to'))}", aside=by, more=str(data.get("why") or ""))
     return Happening(event.at, event.kind.replace("_", " ").capitalize(), aside=by)

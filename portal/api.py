@@ -190,7 +190,7 @@ def find_purchase(body: Finding, device_token: DeviceToken = None) -> dict[str, 
             with limits.entering(asker, body.voucher, body.paid, now=now):
                 entered = vouchers.find_by_code(session, code=body.voucher, context=who.context, device=who.device, now=now)
             return {
-                "payment_id": find.public_id_of(session, entered.entitlement.payment_id),
+                "payment_id": find.public_id_of(session, entered.entitlement),
                 "access": view_access(session, entered.entitlement, now=now).as_json(),
                 "device_token": _token(entered),
             }

@@ -20,6 +20,7 @@ from portal.proof import Proof, ProofNeeded
 from services.access.context import HotspotContext
 from services.accounts.models import Device
 from services.accounts.phones import parse_phone
+from services.payments.checkout import CHECKOUTS_OF_PHONE
 from services.vouchers.codes import read_code
 
 # Requests of any kind: a hotspot's hundreds of waiting phones ask every few seconds, all from one address.
@@ -31,7 +32,6 @@ ENTRIES_OF_CLIENT = Limit("hotspot-entries-of-client", "60 per minute")
 ROUTER_WORK = Limit("router-work", "600 per minute")
 ROUTER_LOOKS = Limit("router-looks", "300 per minute")
 
-CHECKOUTS_OF_PHONE = Limit("checkouts-of-phone", "6 per minute")
 CHECKOUTS_OF_CLIENT = Limit("checkouts-of-client", "20 per minute")
 CHECKOUTS_OF_ADDRESS = Limit("checkouts-of-address", "1800 per minute")
 REPORTS_OF_CLIENT = Limit("reports-of-client", "5 per 10 minutes")

@@ -264,7 +264,7 @@ def _find_by_code(visit: Visit, code: str, paid: Proof) -> Response:
         with limits.entering(Asker(_context(visit), device), code, paid, now=visit.now):
             entry = find_by_code(session, code=code, context=visit.context, device=device, now=visit.now)
         own = _own(session, entry.entitlement, now=visit.now)
-        payment_id = public_id_of(session, entry.entitlement.payment_id)
+        payment_id = public_id_of(session, entry.entitlement)
     if payment_id is not None:
         return visit.go(f"/portal/pay/{payment_id}", device_token=_token(entry))
     if visit.context is None:

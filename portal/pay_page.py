@@ -78,6 +78,8 @@ def pay_page(visit: Visit, payment_id: str) -> Response:
 
 def _phase(truth: Truth) -> str:
     phase = _PHASES[PaymentStatus(truth.status)]
+    if phase == "access" and truth.is_given:
+        return "given"
     return "paid" if phase == "access" and truth.access is None else phase
 
 

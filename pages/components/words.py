@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Literal
 
 from services.access.models import EntitlementState, GrantState, SessionState
+from services.fieldwork.models import VisitState
 from services.network.alarm_models import CheckOutcome
 from services.network.incident_models import IncidentState
 from services.network.models import Health
@@ -93,7 +94,7 @@ STATES: dict[type[StrEnum], dict[StrEnum, Words]] = {
         NotificationState.DELIVERED: Words("Delivered", "good"),
         NotificationState.UNKNOWN: Words("Perhaps sent", "wait", "The answer was lost; it is not sent again by itself."),
         NotificationState.FAILED: Words("Not sent", "bad"),
-        NotificationState.SUPPRESSED: Words("Unwanted", "off", "The person does not want these messages, so it was not sent."),
+        NotificationState.SUPPRESSED: Words("Unwanted", "off", "The person does not want these messages, or had it in the app; so it was not sent."),
     },
     Health: {
         Health.ONLINE: Words("Online", "good"),
@@ -118,6 +119,13 @@ STATES: dict[type[StrEnum], dict[StrEnum, Words]] = {
         TicketState.ON_HOLD: Words("On hold", "off"),
         TicketState.RESOLVED: Words("Resolved", "good"),
         TicketState.CLOSED: Words("Closed", "off"),
+    },
+    VisitState: {
+        VisitState.ACCEPTED: Words("Accepted", "busy", "The technician has taken it on."),
+        VisitState.ON_THE_WAY: Words("On the way", "busy"),
+        VisitState.ON_SITE: Words("On site", "busy"),
+        VisitState.DONE: Words("Visit done", "good"),
+        VisitState.CANNOT: Words("Cannot be done", "wait", "The reason stands beside it."),
     },
     Priority: {
         Priority.LOW: Words("Low", "off"),

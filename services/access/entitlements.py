@@ -42,8 +42,10 @@ def entitlement_of_voucher(session: Session, voucher_id: int) -> Entitlement | N
     return session.exec(select(Entitlement).where(Entitlement.voucher_id == voucher_id)).one_or_none()
 
 
-def entitlement_of_payment(session: Session, payment_id: int) -> Entitlement | None:
-    return session.exec(select(Entitlement).where(Entitlement.payment_id == payment_id)).one_or_none()
+def entitlement_of_payment(session: Session, payment_id: int, *, customer_id: int) -> Entitlement | None:
+    """What this customer bought by it; None also for what has been given to another person since (services/apps/giving.py)."""
+    bought = select(Entitlement).where(Entitlement.payment_id == payment_id, Entitlement.customer_id == customer_id)
+    return session.exec(bought).one_or_none()
 
 
 def usable_for_client(session: Session, context: HotspotContext | None, device: Device | None, *, now: datetime) -> Entitlement | None:

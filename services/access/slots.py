@@ -216,11 +216,43 @@ def free_own(
     slot = next((slot for slot in slots if slot.id == slot_id), None)
     if slot is None:
         raise SlotNotFound
+    _free(session, entitlement, slot, now=now)
+
+
+def _free(session: Session, entitlement: Entitlement, slot: DeviceSlot, *, now: datetime) -> None:
     assert entitlement.id is not None
     if slot.device_id in _devices_inside(session, entitlement.id) and not swaps_left(session, entitlement.id, now=now):
         raise SwapLimitReached
     _release(session, slot, now=now)
     publish(session, "sessions", entitlement.id)
+
+
+def free_by_owner(
+    session: Session, entitlement: Entitlement, *, number: int, device_id: int | None = None, before: datetime | None = None, now: datetime
+) -> bool:
+    """The owner, who is logged in, takes the device off this place; False when it is free already, or another device has it since.
+
+    The device that is meant is `device_id`, or whichever took the place by `before`. Raises SwapLimitReached, or SlotNotFound for a place
+    that the package does not have.
+    """
+    _lock(session, entitlement.id)
+    if not 1 <= number <= entitlement.device_limit:
+        raise SlotNotFound
+    slot = next((slot for slot in held(session, entitlement.id) if slot.number == number), None)
+    if slot is None or device_id not in (None, slot.device_id) or (before is not None and slot.taken_at > before):
+        return False
+    _free(session, entitlement, slot, now=now)
+    return True
+
+
+def clear(session: Session, entitlement: Entitlement, *, now: datetime) -> bool:
+    """Take every device off time that goes to another person; False, and nothing is changed, where a router may have let one in."""
+    _lock(session, entitlement.id)
+    if _devices_inside(session, entitlement.id):
+        return False
+    for slot in held(session, entitlement.id):
+        _release(session, slot, now=now)
+    return True
 
 
 def devices_of(session: Session, *, actor: Principal, entitlement_id: int) -> tuple[DeviceView, ...]:

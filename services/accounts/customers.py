@@ -18,13 +18,18 @@ _DEVICE_TOKEN = "device-token"  # noqa: S105 - the purpose a key is derived for
 def find_or_create_customer(session: Session, *, phone: str, now: datetime) -> Customer:
     """The one person behind a phone number in either form. Raises BadPhone."""
     parsed = parse_phone(phone)
-    # Two purchases at once from one new number must meet in one row.
-    session.execute(
-        insert(Customer)
-        .values(phone_e164=parsed.canonical, legacy_e164=parsed.legacy, language="en", created_at=now)
-        .on_conflict_do_nothing()
-    )
-    return session.exec(select(Customer).where(_is(parsed))).one()
+    # Held until the transaction ends: an account that is deleted meanwhile, or gets another number, takes nothing along that is begun now.
+    held = select(Customer).where(_is(parsed)).with_for_update(read=True, key_share=True)
+    while True:
+        # Two purchases at once from one new number must meet in one row.
+        session.execute(
+            insert(Customer)
+            .values(phone_e164=parsed.canonical, legacy_e164=parsed.legacy, language="en", created_at=now)
+            .on_conflict_do_nothing()
+        )
+        found = session.exec(held).one_or_none()
+        if found is not None:
+            return found
 
 
 def find_customer(session: Session, *, phone: str) -> Customer | None:

@@ -13,6 +13,7 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, delete, select
@@ -20,7 +21,6 @@ from sqlmodel import Session, col, delete, select
 from app.errors import Conflict, InvalidInput
 from app.keys import seal_json, unseal_json
 from services.accounts.models import IdempotentAnswer
-from services.accounts.permissions import Principal
 
 KEPT = timedelta(hours=24)
 SEALED_FOR = "idempotent-answer"
@@ -40,6 +40,16 @@ class StillAtWork(Conflict):
         super().__init__(retry_after=1)
 
 
+class Asker(Protocol):
+    """Whose key it is: keys of two people, also of two kinds, never meet."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def id(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class Answer:
     """What was answered, byte for byte."""
@@ -49,7 +59,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def once(session: Session, *, actor: Principal, key: str, request: bytes, now: datetime, work: Callable[[Session], Answer]) -> Answer:
+def once(session: Session, *, actor: Asker, key: str, request: bytes, now: datetime, work: Callable[[Session], Answer]) -> Answer:
     """Do the work, or answer what it answered before under this key. `request` is all that makes two requests the same.
 
     Raises StillAtWork, KeyReused, and whatever the work raises.

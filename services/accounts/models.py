@@ -37,6 +37,9 @@ class Customer(SQLModel, table=True):
 
     @property
     def masked_phone(self) -> str:
+        """How staff sees whom something is of, where the whole number is not needed."""
+        if self.erased_at is not None:
+            return "Deleted customer"
         return f"{self.phone_e164[:4]} ••• {self.phone_e164[-4:]}"
 
 

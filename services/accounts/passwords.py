@@ -16,14 +16,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app.settings import DEMO_PASSWORD, get_settings
 from services.accounts.errors import WeakPassword
 
 MIN_LENGTH, MAX_LENGTH = 12, 128
-_hasher = PasswordHash.recommended()
-# Checked against when there is no such account or it has no password yet, so that the answer takes as long as for a wrong password.
-_NOBODY = _hasher.hash(secrets.token_hex(16))
 # Words that lists of leaked passwords begin with, and those that belong to this place.
 _WORDS = frozenset((Path(__file__).parent / "weak_words.txt").read_text(encoding="ascii").split())
 _RUNS = (
@@ -49,8 +47,26 @@ _SPELLED = str.maketrans({"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7":
 _TOO_FEW_PIECES = 3
 
 
+@lru_cache(maxsize=1)
+def _hasher() -> PasswordHash:
+    """Argon2id with the library's rounds and lanes, which are those of RFC 9106, and the memory of the settings."""
+    return PasswordHash((Argon2Hasher(memory_cost=get_settings().password_memory_kib),))
+
+
+@lru_cache(maxsize=1)
+def _nobody() -> str:
+    """Checked against when there is no such account or it has no password yet, so that the answer takes as long as for a wrong one."""
+    return _hasher().hash(secrets.token_hex(16))
+
+
+def forget() -> None:
+    """For tests that change the settings."""
+    _hasher.cache_clear()
+    _nobody.cache_clear()
+
+
 def hash_password(password: str) -> str:
-    return _hasher.hash(_composed(password))
+    return _hasher().hash(_composed(password))
 
 
 def _composed(password: str) -> str:
@@ -65,7 +81,8 @@ def storable(text: str, *, longest: int) -> str:
 
 def verify(password: str, known_hash: str | None) -> tuple[bool, str | None]:
     """Whether it is right, and a better hash when the known one is of an older make. Takes as long for no hash as for a wrong password."""
-    good, better = _hasher.verify_and_update(_composed(password), known_hash or _NOBODY)
+    nobody = _nobody()  # also for somebody: else the first unknown address of a process would be told by the time it takes to make this
+    good, better = _hasher().verify_and_update(_composed(password), known_hash or nobody)
     return (good, better) if known_hash else (False, None)
 
 
@@ -91,14 +108,20 @@ def _leaked() -> frozenset[str]:
 
 def is_easily_guessed(password: str, *, about: list[str]) -> bool:
     """Whether it was leaked, or is made of three pieces or fewer: a known word, a word `about` its owner or a run of keys is one piece."""
-    words = _WORDS | {word for word in about if len(word) >= _SHORTEST_WORD}
+    lists = _known(frozenset(word for word in about if len(word) >= _SHORTEST_WORD))
     # Each list by itself as well: the longest word that begins at a place is taken, and a leaked one may hide better cuts behind it.
-    return any(len(set(_pieces(password.lower(), known))) <= _TOO_FEW_PIECES for known in (words, words | _leaked()))
+    return any(len(set(_pieces(password.lower(), *known))) <= _TOO_FEW_PIECES for known in lists)
 
 
-def _pieces(text: str, words: frozenset[str]) -> Iterator[str]:
+@lru_cache(maxsize=1)
+def _known(about: frozenset[str]) -> tuple[tuple[frozenset[str], int], ...]:
+    """The words without and with the leaked ones, and the length of each list's longest."""
+    words = _WORDS | about
+    return tuple((known, max(len(word) for word in known)) for known in (words, words | _leaked()))
+
+
+def _pieces(text: str, words: frozenset[str], longest: int) -> Iterator[str]:
     spelled = text.translate(_SPELLED)
-    longest = max(len(word) for word in words)
     place = 0
     while place < len(text):
         size = max(

@@ -40,9 +40,7 @@ def ticket_versions(session: Session, ticket_ids: Collection[int]) -> dict[int, 
         dict(
             session.execute(
                 sa.select(col(of.ticket_id), sa.func.max(col(of.id))).where(col(of.ticket_id).in_(ticket_ids)).group_by(col(of.ticket_id))
-            )
-            .tuples()
-            .all()
+            ).all()
         )
         for of in (TicketEvent, TicketMessage)
     )

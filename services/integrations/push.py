@@ -41,9 +41,12 @@ class PushMessage:
     notification_id: str
     link: str | None = None
     is_urgent: bool = False
+    # What it is about, such as `ticket:17`: the app opens it.
+    entity: str | None = None
 
     def wire(self) -> dict[str, Any]:
         data = {"notification_id": self.notification_id} | ({"link": self.link} if self.link else {})
+        data |= {"entity": self.entity} if self.entity else {}
         # A message that is replaced on the phone rather than doubled, should it ever come twice.
         one = {"collapseId": self.notification_id, "tag": self.notification_id}
         priority = "high" if self.is_urgent else "default"

@@ -19,10 +19,10 @@ from app.outbound import OutboundError, OutcomeUnknown, Refused, Unavailable
 from app.queue import ring
 from app.settings import get_settings
 from services.accounts.models import Customer, Staff
-from services.accounts.phones import Phone
+from services.accounts.phones import Phone, parse_phone
 from services.integrations.clients import Outside
 from services.integrations.sms import SmsRefused
-from services.notifications import policy, preferences, pushes
+from services.notifications import app_first, policy, preferences, pushes
 from services.notifications.held import tell_of_hold
 from services.notifications.models import ContactPreference, Medium, Notification, NotificationState, Urgency
 from services.notifications.senders import Handed, NotSetUp, Order, hand_over, is_configuration
@@ -93,7 +93,12 @@ def may_go(session: Session, message: Notification, preference: ContactPreferenc
     if policy.is_too_late(message, at=now):
         end(message, NotificationState.FAILED, message.error or "It could not be sent in time.")
         return False
+    app = app_first.ask(session, message, now=now)
+    if app.arrived:
+        end(message, NotificationState.SUPPRESSED, app_first.ARRIVED)
+        return False
     for until, why in (
+        (app.until, policy.Held.APP),
         (policy.quiet_until(message, preference, now=now), policy.Held.QUIET),
         (policy.over_budget_until(session, message, now=now), policy.Held.BUDGET),
     ):
@@ -109,14 +114,22 @@ def may_go(session: Session, message: Notification, preference: ContactPreferenc
 
 def _address(session: Session, message: Notification, customer: Customer | None, *, now: datetime) -> str | None:
     if message.medium is Medium.SMS:
-        if customer is None:
-            return None
+        phone = _phone(message, customer)
         legacy_works = now.date() <= date.fromisoformat(get_settings().sms_legacy_until)
-        return Phone(customer.phone_e164, customer.legacy_e164).sms_address(legacy_works=legacy_works)
+        return phone.sms_address(legacy_works=legacy_works) if phone is not None else None
     if message.address_sealed is not None:
         return unseal(ADDRESS, message.address_sealed).decode()
     staff = session.get(Staff, message.staff_id) if message.staff_id is not None else None
     return staff.email if staff is not None and staff.is_active else None
+
+
+def _phone(message: Notification, customer: Customer | None) -> Phone | None:
+    """The customer's number, or one that is nobody's: not yet, or not any more (services/apps/texts.py)."""
+    if message.address_sealed is not None:
+        return parse_phone(unseal(ADDRESS, message.address_sealed).decode())
+    if customer is None or customer.erased_at is not None:
+        return None
+    return Phone(customer.phone_e164, customer.legacy_e164)
 
 
 def _open(message: Notification, to: str) -> Order:

@@ -13,6 +13,8 @@ from services.notifications.events import event_named
 from services.notifications.models import ContactPreference, Medium, Notification, Urgency
 
 _HOUR = timedelta(hours=1)
+# Receipts of pushes are asked for after a quarter of an hour.
+PUSH_ARRIVES_WITHIN = timedelta(minutes=30)
 _BUDGET_LOCK = 0x1E7_5A5
 # After this long a message is given up: what it says is no longer news, or the person found another way.
 GIVE_UP_AFTER = {
@@ -28,6 +30,7 @@ class Held(StrEnum):
 
     QUIET = "Waits for the end of the quiet hours"
     BUDGET = "Waits because this hour's texts are used up"
+    APP = "Waits for the app: it is texted if the push does not arrive"
 
 
 def is_too_late(message: Notification, *, at: datetime) -> bool:
@@ -43,13 +46,16 @@ def is_unwanted(message: Notification, preference: ContactPreference | None) -> 
 
 
 def quiet_until(message: Notification, preference: ContactPreference | None, *, now: datetime) -> datetime | None:
-    """When the quiet hours end that hold this message now: the person's own, or the night for news. Banjul's clock is UTC all year."""
-    if message.urgency in (Urgency.ONE_TIME, Urgency.URGENT) or message.staff_id is not None:
+    """When the quiet hours end that hold this message now: the person's own, or the night for news. Banjul's clock is UTC all year.
+
+    Nothing holds what is urgent. Staff has no quiet hours but those that they choose.
+    """
+    if message.urgency in (Urgency.ONE_TIME, Urgency.URGENT):
         return None
     begin, end = (preference.quiet_from, preference.quiet_until) if preference is not None else (None, None)
     if begin is None or end is None:
         night = get_settings().night
-        if message.urgency is not Urgency.NEWS or message.medium is Medium.EMAIL or night is None:
+        if message.urgency is not Urgency.NEWS or message.medium is Medium.EMAIL or message.staff_id is not None or night is None:
             return None
         begin, end = night
     return end_of_quiet(begin, end, now=now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, time
 from typing import Any
 
@@ -50,22 +50,50 @@ def of_customer(session: Session, customer_id: int) -> dict[Medium, ContactPrefe
     return {preference.medium: preference for preference in session.exec(wanted).all()}
 
 
+def of_staff(session: Session, staff_id: int) -> dict[Medium, ContactPreference]:
+    wanted = select(ContactPreference).where(ContactPreference.staff_id == staff_id).execution_options(populate_existing=True)
+    return {preference.medium: preference for preference in session.exec(wanted).all()}
+
+
+def for_pushes(session: Session, messages: Iterable[Notification]) -> dict[tuple[int | None, int | None], ContactPreference]:
+    """What the people of these messages say of pushes, by (customer, staff)."""
+    customers, staff = ({getattr(one, name) for one in messages} - {None} for name in ("customer_id", "staff_id"))
+    if not customers and not staff:
+        return {}
+    theirs = sa.or_(col(ContactPreference.customer_id).in_(customers), col(ContactPreference.staff_id).in_(staff))
+    found = session.exec(
+        select(ContactPreference).where(theirs, ContactPreference.medium == Medium.PUSH).execution_options(populate_existing=True)
+    ).all()
+    return {(one.customer_id, one.staff_id): one for one in found}
+
+
 def opt_out(
-    session: Session, *, customer_id: int | None = None, address: str | None = None, medium: Medium, by: str, now: datetime
+    session: Session,
+    *,
+    customer_id: int | None = None,
+    staff_id: int | None = None,
+    address: str | None = None,
+    medium: Medium,
+    by: str,
+    now: datetime,
 ) -> None:
     """The person wants no more of this medium. The first to say so stays on record."""
-    _write(session, customer_id, address, medium, {"opted_out_at": now, "opted_out_by": by[:120]}, only_if_in=True)
+    _write(session, customer_id, address, medium, {"opted_out_at": now, "opted_out_by": by[:120]}, staff_id=staff_id, only_if_in=True)
 
 
-def opt_in(session: Session, *, customer_id: int | None = None, address: str | None = None, medium: Medium) -> None:
-    _write(session, customer_id, address, medium, {"opted_out_at": None, "opted_out_by": None})
+def opt_in(
+    session: Session, *, customer_id: int | None = None, staff_id: int | None = None, address: str | None = None, medium: Medium
+) -> None:
+    _write(session, customer_id, address, medium, {"opted_out_at": None, "opted_out_by": None}, staff_id=staff_id)
 
 
-def set_quiet_hours(session: Session, *, customer_id: int, medium: Medium, begin: time | None, end: time | None) -> None:
+def set_quiet_hours(
+    session: Session, *, customer_id: int | None = None, staff_id: int | None = None, medium: Medium, begin: time | None, end: time | None
+) -> None:
     """Both None: the usual hours. Raises BadQuietHours."""
     if (begin is None) != (end is None) or (begin is not None and begin == end):
         raise BadQuietHours
-    _write(session, customer_id, None, medium, {"quiet_from": begin, "quiet_until": end})
+    _write(session, customer_id, None, medium, {"quiet_from": begin, "quiet_until": end}, staff_id=staff_id)
 
 
 def change_by_staff(session: Session, *, actor: Principal, customer_id: int, medium: Medium, wants: bool, now: datetime) -> None:
@@ -127,13 +155,23 @@ def start_by_link(session: Session, token: str) -> None:
 
 
 def _write(
-    session: Session, customer_id: int | None, address: str | None, medium: Medium, values: dict[str, Any], *, only_if_in: bool = False
+    session: Session,
+    customer_id: int | None,
+    address: str | None,
+    medium: Medium,
+    values: dict[str, Any],
+    *,
+    staff_id: int | None = None,
+    only_if_in: bool = False,
 ) -> None:
-    if customer_id is not None:
+    if staff_id is not None:
+        owner: dict[str, Any] = {"staff_id": staff_id}
+        index, where = ["staff_id", "medium"], "staff_id IS NOT NULL"
+    elif customer_id is not None:
         # Only customers that there are: a link may be older than a merge of two.
         if session.get(Customer, customer_id) is None:
             return
-        owner: dict[str, Any] = {"customer_id": customer_id}
+        owner = {"customer_id": customer_id}
         index, where = ["customer_id", "medium"], "customer_id IS NOT NULL"
     elif address:
         normal = _normal(address)

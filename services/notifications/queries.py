@@ -170,10 +170,12 @@ def bells(session: Session, *, actor: Principal) -> tuple[Bell, ...]:
 
 
 def words_sent(session: Session, *, actor: Principal, notification_id: int) -> tuple[str, str]:
-    """Subject and body as they went; of a one-time code, none. Raises Forbidden, NotificationNotFound."""
+    """Subject and body as they went; of what holds a code, none. Raises Forbidden, NotificationNotFound."""
     message = notification_row(session, actor=actor, notification_id=notification_id).notification
     if message.urgency is Urgency.ONE_TIME:
         return "", "(a one-time code is shown to nobody)"
+    if event_named(message.event).holds_secret:
+        return "", "(it holds a voucher's code: who may see that reads it on the voucher's page)"
     subject = unseal(SUBJECT, message.subject_sealed).decode() if message.subject_sealed else ""
     return subject, unseal(BODY, message.body_sealed).decode()
 
@@ -209,7 +211,9 @@ def _row(message: Notification, customer: Customer | None, staff_name: str | Non
 
 
 def mask_address(address: str) -> str:
-    """`a••• @example.gm`."""
+    """`a••• @example.gm`, or `+220 ••• 2345` of a number that is no customer's."""
+    if "@" not in address:
+        return f"{address[:4]} ••• {address[-4:]}"
     name, _, host = address.rpartition("@")
     return f"{name[:1]}•••@{host}"
 

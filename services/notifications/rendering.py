@@ -14,6 +14,8 @@ from services.notifications.models import Medium
 log = structlog.get_logger(__name__)
 _NAME = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _BRACES = re.compile(r"[{}]")
+# Crosses Expo, Google or Apple and stands on lock screens: codes, keys, links that open a conversation, and what was said in one.
+NEVER_PUSHED = frozenset({"code", "key", "voucher", "link", "text", "references"})
 MAX_BODY: Mapping[Medium, int] = {Medium.SMS: 600, Medium.EMAIL: 4000, Medium.PUSH: 400, Medium.BELL: 300}
 
 
@@ -36,6 +38,9 @@ def check(event: Event, medium: Medium, *, subject: str, body: str) -> None:
     if unknown:
         known = ", ".join(f"{{{name}}}" for name in event.sample) or "none"
         raise BadTemplate(f"It names {{{unknown[0]}}}, which this event does not have. It has: {known}.")
+    secret = sorted(names_in(subject + body) & NEVER_PUSHED) if medium is Medium.PUSH else []
+    if secret:
+        raise BadTemplate(f"A push stands on lock screens, so it does not name {{{secret[0]}}}. Say that there is something in the app.")
     if _BRACES.search(_NAME.sub("", subject + body)):
         raise BadTemplate("It has a brace that belongs to no placeholder.")
     if medium is Medium.EMAIL and (not subject.strip() or "\n" in subject or "\r" in subject):

@@ -36,9 +36,29 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "en": "INET: your code is {code}. It is good for {minutes} minutes. Tell it to nobody.",
         "fr": "INET : votre code est {code}, valable {minutes} minutes. Ne le donnez à personne.",
     },
+    "login_key": {
+        "en": "INET-Go: {key} is your key to log in, good for {minutes} minutes. Never pass it on: we never ask for it.",
+        "fr": "INET-Go : {key} est votre clé de connexion, valable {minutes} minutes. Ne la donnez jamais, nous ne la demandons pas.",
+    },
+    "number_key": {
+        "en": "INET-Go: {key} is the key to move an account to this number. If that is not you, do nothing. Never pass it on.",
+        "fr": "INET-Go : {key} est la clé pour lier un compte à ce numéro. Si ce n'est pas vous, ne faites rien. Ne la donnez jamais.",
+    },
+    "deletion_key": {
+        "en": "INET-Go: {key} is the key to DELETE your account for good. If that is not you, do nothing. Never pass it on.",
+        "fr": "INET-Go : {key} est la clé pour SUPPRIMER votre compte. Si ce n'est pas vous, ne faites rien. Ne la donnez jamais.",
+    },
+    "number_changed": {
+        "en": "INET: your account now belongs to the number {number}. If that was not you, tell us at once.",
+        "fr": "INET : votre compte est maintenant lié au numéro {number}. Si ce n'est pas vous, dites-le-nous vite.",
+    },
     "time_given_back": {
         "en": "INET: the Wi-Fi{place} was down. {minutes} min were added to your time, so none is lost. It runs on when you are online.",
         "fr": "INET : le Wi-Fi{place} était en panne. {minutes} min ont été ajoutées à votre temps ; il reprend en ligne.",
+    },
+    "voucher_given": {
+        "en": "INET: you were given Wi-Fi ({package}). Enter {code} at any INET hotspot before {until}.",
+        "fr": "INET : on vous offre du Wi-Fi ({package}). Entrez {code} à un point INET avant le {until}.",
     },
     "ticket_received": {
         "en": "INET: we got your request {reference} and will answer you. You can add to it by answering.",
@@ -57,6 +77,10 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "en": "INET {reference}: there is an outage at {place}; we work on it. Your paid time stands still meanwhile.",
         "fr": "INET {reference} : panne à {place}, nous y travaillons. Votre temps payé est suspendu.",
     },
+    "technician_on_the_way": {
+        "en": "INET: our technician is on the way to you about {reference}. Please keep your phone at hand.",
+        "fr": "INET : notre technicien est en route pour votre demande {reference}. Gardez votre téléphone près de vous.",
+    },
     "ticket_satisfaction": {
         "en": "INET: how was our help with {reference}? One tap: {link}",
         "fr": "INET : votre avis sur notre aide ({reference}) ? {link}",
@@ -68,6 +92,7 @@ _SUBJECTS: Mapping[str, Mapping[str, str]] = {
     "ticket_resolved": {"en": "[{reference}] Resolved: {subject}", "fr": "[{reference}] Résolu : {subject}"},
     "ticket_closing": {"en": "[{reference}] Do you still need us?", "fr": "[{reference}] Avez-vous encore besoin de nous ?"},
     "ticket_outage": {"en": "[{reference}] Outage at {place}", "fr": "[{reference}] Panne : {place}"},
+    "technician_on_the_way": {"en": "[{reference}] Our technician is on the way", "fr": "[{reference}] Notre technicien est en route"},
     "ticket_satisfaction": {"en": "[{reference}] How was our help?", "fr": "[{reference}] Votre avis"},
     "sla_warning": {"en": "[{reference}] {clock} is due soon"},
     "sla_breach": {"en": "[{reference}] {clock} is overdue"},
@@ -91,8 +116,33 @@ _MAILS: Mapping[str, Mapping[str, str]] = {
 }
 # What stands on a lock screen says no more than that there is something.
 _PUSHES: Mapping[str, Mapping[str, str]] = {
+    "purchase_receipt": {
+        "en": "Paid: D{dalasi}. Your Wi-Fi is ready; the receipt code comes by SMS.",
+        "fr": "Payé : D{dalasi}. Votre Wi-Fi est prêt ; le code de reçu arrive par SMS.",
+    },
+    "voucher_given": {
+        "en": "You were given Wi-Fi ({package}). Its code is in the app and comes by SMS.",
+        "fr": "On vous offre du Wi-Fi ({package}). Le code est dans l'application et arrive par SMS.",
+    },
+    "time_given_back": {
+        "en": "The Wi-Fi{place} was down. {minutes} min were added to your time.",
+        "fr": "Le Wi-Fi{place} était en panne. {minutes} min ont été ajoutées à votre temps.",
+    },
+    "ticket_received": {"en": "We got your request {reference} and will answer you.", "fr": "Nous avons votre demande {reference}."},
+    "ticket_closing": {
+        "en": "We wait for your answer about {reference}. Without one it closes in {days} day(s).",
+        "fr": "Nous attendons votre réponse sur {reference}. Sans elle, fermeture dans {days} jour(s).",
+    },
+    "ticket_outage": {
+        "en": "{reference}: there is an outage at {place}; we work on it. Your paid time stands still meanwhile.",
+        "fr": "{reference} : panne à {place}, nous y travaillons. Votre temps payé est suspendu.",
+    },
     "ticket_reply": {"en": "There is an answer to your request {reference}.", "fr": "Il y a une réponse à votre demande {reference}."},
     "ticket_resolved": {"en": "Your request {reference} is resolved.", "fr": "Votre demande {reference} est résolue."},
+    "technician_on_the_way": {
+        "en": "Our technician is on the way to you about {reference}.",
+        "fr": "Notre technicien est en route pour votre demande {reference}.",
+    },
     "ticket_satisfaction": {"en": "How was our help with {reference}?", "fr": "Votre avis sur notre aide ({reference}) ?"},
 }
 _DESK: Mapping[str, str] = {

@@ -14,6 +14,7 @@ from app.clock import Clock, isoformat
 from app.db import Begin
 from app.failpoints import boundary
 from app.keys import keyed_macs
+from app.limits import Limit
 from services.access.context import HotspotContext
 from services.accounts import customers
 from services.accounts.models import Device
@@ -27,17 +28,20 @@ from services.payments.process import advance
 from services.vouchers.codes import new_reference
 
 _OWN_TRY = timedelta(seconds=5)
+CHECKOUTS_OF_PHONE = Limit("checkouts-of-phone", "6 per minute")
+"""One allowance for a number, wherever somebody buys for it."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a customer wants to buy, and from where they ask."""
+    """What a customer wants to buy, and from where they ask. `buyer` names who pays for somebody else (`customer:7`)."""
 
     package_id: str
     phone: str
     context: HotspotContext | None = None
     device: Device | None = None
     idempotency_key: str | None = None
+    buyer: str | None = None
 
     def digest(self) -> str:
         hid = self.context.hid if self.context else ""
@@ -128,7 +132,7 @@ def save(session: Session, order: Order, *, now: datetime) -> int:
     if context is not None:
         mac = context.mac if context.mac_trusted else None
         payment.device_id = customers.remember_device(session, device=order.device, customer_id=customer.id, mac=mac, now=now).id
-    record(session, payment, EventKind.CREATED, now=now)
+    record(session, payment, EventKind.CREATED, now=now, actor=order.buyer or "system")
     assert payment.id is not None
     return payment.id
 

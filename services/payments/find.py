@@ -12,6 +12,7 @@ from app.errors import NotFound
 from services.access.context import HotspotContext
 from services.access.entitlements import AccessView, entitlement_of_payment, view_access
 from services.access.entry import let_in
+from services.access.models import Entitlement
 from services.accounts.customers import find_customer
 from services.accounts.models import Device
 from services.notifications import receipts
@@ -43,7 +44,7 @@ def find_by_receipt(
     if customer is None or payment is None or payment.customer_id != customer.id:
         raise PurchaseNotFound
     assert payment.id is not None
-    entitlement = entitlement_of_payment(session, payment.id)
+    entitlement = entitlement_of_payment(session, payment.id, customer_id=payment.customer_id)
     if entitlement is None or not entitlement.is_usable(now=now):
         return Found(payment.public_id, view_access(session, entitlement, now=now) if entitlement else None, device)
     entry = let_in(session, entitlement, context, device, swap=True, now=now)
@@ -84,5 +85,7 @@ def payment_of_client(session: Session, context: HotspotContext | None, device: 
     return None
 
 
-def public_id_of(session: Session, payment_id: int | None) -> str | None:
-    return session.get_one(Payment, payment_id).public_id if payment_id is not None else None
+def public_id_of(session: Session, entitlement: Entitlement) -> str | None:
+    """The purchase that it was bought by; None for a voucher of staff, and for a gift, whose payment is the giver's own."""
+    payment = session.get_one(Payment, entitlement.payment_id) if entitlement.payment_id is not None else None
+    return payment.public_id if payment is not None and payment.customer_id == entitlement.customer_id else None

@@ -23,7 +23,10 @@ _ASK_WAVE_EVERY = timedelta(seconds=3)
 
 @dataclass(frozen=True)
 class Truth:
-    """What the buyer is told. `ask_after` is when the next question should go to Wave, None when Wave has nothing more to say."""
+    """What the buyer is told. `ask_after` is when the next question should go to Wave, None when Wave has nothing more to say.
+
+    `is_given`: what was bought belongs to another person by now, and is not shown.
+    """
 
     payment_id: str
     reference: str
@@ -34,6 +37,7 @@ class Truth:
     access: AccessView | None
     launch_url: str | None
     ask_after: datetime | None
+    is_given: bool = False
 
     def as_json(self) -> dict[str, object]:
         voucher = {"code": self.voucher_code, "state": self.voucher_state} if self.voucher_code else None
@@ -75,8 +79,10 @@ def tell(session: Session, payment: Payment, *, now: datetime) -> Truth:
     """The state of a payment for its buyer; nothing is asked and nothing changes."""
     assert payment.id is not None
     voucher = session.exec(select(Voucher).where(Voucher.payment_id == payment.id)).one_or_none()
-    is_shown = voucher is not None and voucher.state is not VoucherState.PENDING
-    entitlement = entitlement_of_payment(session, payment.id)
+    # What was given to another person is theirs alone (services/apps/giving.py).
+    is_given = voucher is not None and voucher.customer_id != payment.customer_id
+    is_shown = voucher is not None and voucher.state is not VoucherState.PENDING and not is_given
+    entitlement = entitlement_of_payment(session, payment.id, customer_id=payment.customer_id)
     return Truth(
         payment_id=payment.public_id,
         reference=payment.reference,
@@ -87,4 +93,5 @@ def tell(session: Session, payment: Payment, *, now: datetime) -> Truth:
         access=view_access(session, entitlement, now=now) if entitlement else None,
         launch_url=opened(session, payment).launch_url,
         ask_after=_ask_after(session, payment),
+        is_given=is_given,
     )

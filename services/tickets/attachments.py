@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
+import sqlalchemy as sa
 import structlog
 from sqlmodel import Session, col, select
 
@@ -32,7 +33,9 @@ __all__ = [
     "attach",
     "check_all",
     "content_for_customer",
+    "content_for_owner",
     "content_of",
+    "discard",
     "keep",
     "list_attachments",
     "of_ticket",
@@ -65,6 +68,7 @@ def attach(session: Session, ticket: Ticket, message: TicketMessage, files: Sequ
     assert message.id is not None
     rows = []
     for checked in files:
+        _hold(session, checked.sha256, alone=False)
         file, why = _write(checked)
         row = Attachment(
             ticket_id=ticket.id,
@@ -132,6 +136,17 @@ def content_for_customer(
     return _read(found if is_theirs else None, is_thumbnail=is_thumbnail)
 
 
+def content_for_owner(session: Session, *, customer_id: int, attachment_id: int, is_thumbnail: bool = False) -> tuple[Attachment, bytes]:
+    """A file of a conversation of this customer; never one from a note, nor from another's ticket that was merged into theirs.
+
+    Raises AttachmentNotFound.
+    """
+    said_in = sa.func.coalesce(col(TicketMessage.said_in_id), col(TicketMessage.ticket_id))
+    wanted = select(Attachment).join(TicketMessage, col(TicketMessage.id) == Attachment.message_id).join(Ticket, col(Ticket.id) == said_in)
+    theirs = (Attachment.id == attachment_id, Ticket.customer_id == customer_id, col(TicketMessage.kind).in_(_THEIRS))
+    return _read(session.exec(wanted.where(*theirs)).one_or_none(), is_thumbnail=is_thumbnail)
+
+
 def seen_by_customer(session: Session, ticket: Ticket) -> tuple[Attachment, ...]:
     """The files that may be shown on the customer's page: of what they wrote and were answered in this ticket.
 
@@ -148,6 +163,27 @@ def refused_files(session: Session, reference: str) -> tuple[Attachment, ...]:
     """What was not kept of what a customer sent, with why; for whoever was seen to hold the ticket's token."""
     ticket = session.exec(select(Ticket).where(Ticket.reference == reference.upper())).one_or_none()
     return tuple(row for row in seen_by_customer(session, ticket) if row.file is None) if ticket is not None else ()
+
+
+def discard(session: Session, row: Attachment) -> None:
+    """Take the file of a deleted row off the disk, unless another one still speaks of the same content. Safe to repeat."""
+    if row.file is None:
+        return
+    content = Path(row.file).name
+    _hold(session, content, alone=True)
+    still = select(Attachment.id).where(Attachment.sha256 == content, Attachment.file == row.file, Attachment.id != row.id)
+    if session.exec(still.limit(1)).first() is None:
+        path = _root() / row.file
+        path.unlink(missing_ok=True)
+        path.with_name(path.name + _THUMBNAIL).unlink(missing_ok=True)
+    row.file = None
+    session.flush()
+
+
+def _hold(session: Session, content: str, *, alone: bool) -> None:
+    """Until the transaction ends: nobody takes a file off the disk of which a row is being written."""
+    lock = sa.func.pg_advisory_xact_lock if alone else sa.func.pg_advisory_xact_lock_shared
+    session.execute(sa.select(lock(sa.func.hashtext(f"attachment:{content}"))))
 
 
 def _read(found: Attachment | None, *, is_thumbnail: bool) -> tuple[Attachment, bytes]:

@@ -32,7 +32,7 @@ _SHOWN = 100
 _SAID_TWICE = timedelta(minutes=10)
 _ONLY_PICTURES = "(no text, only pictures)"
 Standing = Literal["received", "worked_on", "asks_you", "waits", "resolved", "closed"]
-_STANDING: dict[TicketState, Standing] = {
+STANDING: dict[TicketState, Standing] = {
     TicketState.NEW: "received",
     TicketState.OPEN: "worked_on",
     TicketState.PENDING: "asks_you",
@@ -108,7 +108,7 @@ def look(session: Session, *, reference: str, token: str, now: datetime) -> Cust
         reference=ticket.reference,
         subject=ticket.subject,
         language=ticket.language,
-        standing=_STANDING[stands.state],
+        standing=STANDING[stands.state],
         since=ticket.created_at,
         said=said,
         left_out=left_out,

@@ -65,6 +65,13 @@ def raw_of(message: InboundMessage) -> bytes:
     return unseal(RAW, message.raw_sealed) if message.raw_sealed else b""
 
 
+def discard(message: InboundMessage) -> None:
+    """Take the file of a deleted message off the disk. Safe to repeat."""
+    if message.raw_file is not None:
+        _path(message.raw_file).unlink(missing_ok=True)
+        message.raw_file = None
+
+
 def note_sender(message: InboundMessage, sender: str) -> None:
     """Who says they sent it, to be shown on the desk and counted by."""
     message.sender_sealed, message.sender_mac = seal(SENDER, sender[:254].encode()), sender_mac(sender)

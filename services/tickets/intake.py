@@ -93,6 +93,7 @@ def open_by_customer(
     subject: str = "",
     channel: Channel = Channel.MOBILE,
     gateway_id: int | None = None,
+    site_id: int | None = None,
     payment_id: int | None = None,
     client_id: str | None = None,
     files: Sequence[Checked] = (),
@@ -103,6 +104,8 @@ def open_by_customer(
     The caller has made sure that the payment is the customer's. Raises InvalidInput.
     """
     place = place_of(session, gateway_id)
+    if site_id is not None and session.get(Site, site_id) is None:
+        raise InvalidInput("There is no such place any more. Choose another one.", field="place_id")
     opening = Opening(
         body=words_of(body),
         subject=line_of(subject),
@@ -110,9 +113,9 @@ def open_by_customer(
         customer_id=customer_id,
         payment_id=payment_id,
         gateway_id=place.gateway_id,
-        site_id=place.site_id,
+        site_id=site_id or place.site_id,
         access_point_id=place.access_point_id,
-        incident_id=place.incident_id,
+        incident_id=place.incident_id or incident_at_site(session, site_id),
     )
     return open_once(session, opening, key=client_id, proved=customer_id, files=files, now=now)
 

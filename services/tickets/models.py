@@ -161,6 +161,7 @@ class TicketMessage(SQLModel, table=True):
     __table_args__ = (
         sa.Index("ix_ticket_message_ticket_id", "ticket_id", "created_at", "id"),
         sa.Index("ix_ticket_message_mail_id", "mail_id", postgresql_where=sa.text("mail_id IS NOT NULL")),
+        sa.Index("ix_ticket_message_said_in_id", "said_in_id", postgresql_where=sa.text("said_in_id IS NOT NULL")),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlmodel import Session, col, select
 
 from app.keys import unseal
-from services.accounts.models import Staff
+from services.accounts.models import Customer, Staff
 from services.notifications import Recipient
 from services.tickets.intake_models import Correspondent
 from services.tickets.models import Channel, Ticket
@@ -28,10 +28,11 @@ def watchers(session: Session, ticket: Ticket) -> set[int]:
 
 
 def recipient(session: Session, ticket: Ticket) -> Recipient | None:
-    """Its customer, by the way they wrote: a mail is answered by mail. None for one that nobody outside wrote."""
+    """Its customer, by the way they wrote: a mail is answered by mail. None where nobody outside wrote, or is gone."""
     correspondent = session.get(Correspondent, ticket.correspondent_id) if ticket.correspondent_id is not None else None
     email = unseal(ADDRESS, correspondent.address_sealed).decode() if correspondent is not None else None
-    if email is None and ticket.customer_id is None:
+    customer = session.get(Customer, ticket.customer_id) if ticket.customer_id is not None else None
+    if email is None and (customer is None or customer.erased_at is not None):
         return None
     return Recipient(customer_id=ticket.customer_id, email=email, language=ticket.language)
 

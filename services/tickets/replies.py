@@ -100,6 +100,7 @@ def resend(session: Session, *, actor: Principal, message_id: int, now: datetime
         Notification.ticket_message_id == message_id,
         col(Notification.ticket_id).in_([ticket.id, message.said_in_id, message.ticket_id]),
         col(Notification.staff_id).is_(None),
+        Notification.medium != Medium.BELL,
     )
     sent = session.exec(wanted.order_by(col(Notification.id)).with_for_update().execution_options(populate_existing=True)).all()
     failed = [one for one in sent if one.state in GIVEN_UP]
@@ -165,7 +166,11 @@ def _go_on(session: Session, ticket: Ticket, actor: Principal, then: Then, *, no
 
 def _sent(session: Session, ticket_ids: set[int]) -> dict[int, list[Notification]]:
     wanted = select(Notification).where(
-        col(Notification.ticket_id).in_(ticket_ids), Notification.event == "ticket_reply", col(Notification.ticket_message_id).is_not(None)
+        col(Notification.ticket_id).in_(ticket_ids),
+        Notification.event == "ticket_reply",
+        # What the customer's app keeps of it says nothing of how it was sent.
+        Notification.medium != Medium.BELL,
+        col(Notification.ticket_message_id).is_not(None),
     )
     found: dict[int, list[Notification]] = {}
     for row in session.exec(wanted.order_by(col(Notification.id))).all():

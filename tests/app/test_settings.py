@@ -48,6 +48,7 @@ def test_sound_settings_pass() -> None:
         ({"wave_webhook_secret": ""}, "INET_WAVE_WEBHOOK_SECRET"),
         ({"portabilling_password": "sandbox-portabilling"}, "INET_PORTABILLING_PASSWORD"),
         ({"portabilling_url": "http://billing.example.gm"}, "INET_PORTABILLING_URL"),
+        ({"password_memory_kib": "65535"}, "INET_PASSWORD_MEMORY_KIB"),
     ],
 )
 def test_production_refuses_to_start_and_names_what_is_wrong(wrong: dict[str, str], named: str) -> None:

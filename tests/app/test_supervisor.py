@@ -173,7 +173,7 @@ def test_a_killed_up_takes_everything_along_and_the_next_start_finds_the_data(di
     finally:
         first.process.kill()
 
-    stack = Stack(data_dir, port, sandbox_port)
+    stack = Stack(data_dir, port, sandbox_port, triage=False)
     stack.start()
     try:
         assert stack.environment["INET_SECRET_KEY"] == key

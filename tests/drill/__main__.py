@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.drill import mail, notifications, report
+from tests.drill import mail, notifications, photos, report
 from tests.drill.drill import Drill, Order
 from tests.drill.troubles import LOST_ONLY, SECTIONS, SHORT
 
@@ -54,7 +54,11 @@ def main() -> int:
         mails = mail.run_alone(seed=seed, mails=int(os.environ.get("DRILL_MAILS") or 500))
         report.add(mails.row(), target)
         print("\n".join(mail.lines_of(mails)), flush=True)
-        messages_are_good = found.is_good and mails.is_good
+        # The whole number is `python -m tests.drill.photos`.
+        pictures = photos.run_alone(seed=seed, photos=int(os.environ.get("DRILL_PHOTOS") or 30))
+        report.add(pictures.row(), target)
+        print("\n".join(photos.lines_of(pictures)), flush=True)
+        messages_are_good = found.is_good and mails.is_good and pictures.is_good
     return 0 if outcome.is_good and messages_are_good else 1
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from pwdlib import PasswordHash
 from sqlmodel import Session, select
 
 from services.access.gateways import add_gateway, new_identity
@@ -20,6 +19,7 @@ from services.access.models import (
 )
 from services.accounts.customers import find_or_create_customer
 from services.accounts.models import Customer, Device, Role, Staff
+from services.accounts.passwords import hash_password
 from services.packages.models import Package
 from services.packages.service import Offer, PackageTerms, add_package, offers
 from services.payments.models import (
@@ -85,7 +85,7 @@ def email_of(role: Role) -> str:
 @lru_cache(maxsize=1)
 def _password_hash() -> str:
     """Made once: argon2 is slow on purpose."""
-    return PasswordHash.recommended().hash(PASSWORD)
+    return hash_password(PASSWORD)
 
 
 def a_staff(session: Session, role: Role, *, now: datetime) -> Staff:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,9 @@ from nicegui.storage import Storage
 from nicegui.testing import User, user_simulation
 
 from app.clock import utc_now
-from app.db import transaction
 from services.accounts.models import Role
 from tests.pages import builders
+from tests.shop import Shop
 
 SignIn = Callable[[Role], Coroutine[None, None, None]]
 
@@ -27,10 +28,9 @@ def now() -> datetime:
 
 
 @pytest.fixture
-def shop(database: sa.Engine, now: datetime) -> None:
+def shop(database: sa.Engine, shop_builder: Shop) -> None:
     """One of everything, committed: the pages work in threads with transactions of their own."""
-    with transaction() as session:
-        builders.a_whole_shop(session, now=now, payments_of_each=1)
+    shop_builder.open(database)
 
 
 @pytest.fixture
@@ -43,8 +43,16 @@ async def user(
         import pages
 
         pages.register()
+        _keep_what_was_loaded()
         yield simulated
     assert [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR] == []
+
+
+@cache
+def _keep_what_was_loaded() -> None:
+    """Once: what the first page test imported stays as well, and need not be walked at the garbage collections around each later one."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pages.components import words
 from pages.components.list_state import Choice, Day, ListState, read_state
 from pages.payment_story import _EVENTS
 from services.access.models import EntitlementState, GrantState, SessionState
+from services.fieldwork.models import VisitState
 from services.network.alarm_models import CheckOutcome
 from services.network.models import Health
 from services.notifications.models import NotificationState
@@ -30,6 +31,7 @@ KINDS: tuple[type[StrEnum], ...] = (
     Health,
     CheckOutcome,
     NotificationState,
+    VisitState,
 )
 
 

@@ -64,7 +64,7 @@ def web_process(directory: Path, **environment: str) -> Iterator[Served]:
 
 
 def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 120  # a busy machine; one that ends is noticed at once
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"the web process ended with {process.returncode}: {log.read_text()[-2000:]}")

@@ -18,8 +18,10 @@ from portal import rendering
 from portal.rendering import dalasi, data_size, in_words, speed, texts
 from services.access.context import HotspotContext
 from services.access.models import Entitlement, Gateway
+from services.accounts.customers import find_or_create_customer
 from services.payments.models import Payment, PaymentStatus
 from services.tickets.models import Ticket
+from services.vouchers.codes import show_code, unseal_code
 from services.vouchers.models import Voucher, VoucherState
 from services.vouchers.service import issue_voucher
 from tests.conftest import Sandbox
@@ -258,6 +260,18 @@ def test_money_given_back_is_said(phone: Client, session: Session) -> None:
     payment.move(PaymentStatus.REFUNDED, now=utc_now())
     session.flush()
     assert heading(phone.get(f"/portal/pay/{payment.public_id}")) == "Your money was given back"
+
+
+def test_what_was_given_to_another_person_is_said_and_not_shown(phone: Client, session: Session, context: HotspotContext) -> None:
+    payment = granted(session)
+    voucher = session.exec(select(Voucher)).one()
+    friend = find_or_create_customer(session, phone="+220833000099", now=utc_now())
+    voucher.customer_id = session.exec(select(Entitlement)).one().customer_id = friend.id
+    session.flush()
+    page = phone.get(f"/portal/pay/{payment.public_id}", params={"c": context.token()})
+    assert "You gave it to another person" in words(page)
+    assert show_code(unseal_code(voucher.code_sealed)) not in page.text
+    assert "data-poll" not in page.text
 
 
 def test_what_was_bought_elsewhere_can_be_used_at_a_hotspot(phone: Client, session: Session, context: HotspotContext) -> None:

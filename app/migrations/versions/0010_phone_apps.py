@@ -30,14 +30,29 @@ BEGIN
     RETURN NULL;
 END $$
 """
+# To its customer and to who looks after it. What was merged into a ticket stands as that one does, so it is told as well.
+_TOUCH_TICKET = """
+CREATE FUNCTION sync_touch_ticket(p_id bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM sync_touch('c:' || told.customer_id, 'ticket', told.id), sync_touch('s:' || told.assignee_id, 'ticket', told.id) FROM (
+        WITH RECURSIVE stands AS (
+            SELECT id, customer_id, assignee_id FROM ticket WHERE id = p_id
+            UNION SELECT t.id, t.customer_id, t.assignee_id FROM ticket t JOIN stands ON t.merged_into_id = stands.id
+        ) SELECT * FROM stands ORDER BY id
+    ) AS told;
+END $$
+"""
 _TICKET = """
 CREATE FUNCTION sync_note_ticket() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM sync_touch('c:' || NEW.customer_id, 'ticket', NEW.id);
-    PERFORM sync_touch('s:' || NEW.assignee_id, 'ticket', NEW.id);
+    PERFORM sync_touch_ticket(NEW.id);
     IF TG_OP = 'UPDATE' THEN
         IF OLD.customer_id IS DISTINCT FROM NEW.customer_id THEN
             PERFORM sync_touch('c:' || OLD.customer_id, 'ticket', OLD.id);
+            -- Words that moved to another ticket are shown there to their own customer alone.
+            PERFORM sync_touch_ticket(holder.ticket_id) FROM (
+                SELECT DISTINCT ticket_id FROM ticket_message WHERE said_in_id = NEW.id AND ticket_id <> NEW.id ORDER BY ticket_id
+            ) AS holder;
         END IF;
         IF OLD.assignee_id IS DISTINCT FROM NEW.assignee_id THEN
             PERFORM sync_touch('s:' || OLD.assignee_id, 'ticket', OLD.id);
@@ -49,12 +64,34 @@ END $$
 # What is shown within a ticket.
 _WITHIN_TICKET = """
 CREATE FUNCTION sync_note_within_ticket() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE it ticket%ROWTYPE; changed bigint;
 BEGIN
-    IF TG_OP = 'DELETE' THEN changed := OLD.ticket_id; ELSE changed := NEW.ticket_id; END IF;
-    SELECT * INTO it FROM ticket WHERE id = changed;
-    PERFORM sync_touch('c:' || it.customer_id, 'ticket', it.id);
-    PERFORM sync_touch('s:' || it.assignee_id, 'ticket', it.id);
+    IF TG_OP <> 'INSERT' THEN PERFORM sync_touch_ticket(OLD.ticket_id); END IF;
+    IF TG_OP = 'INSERT' THEN PERFORM sync_touch_ticket(NEW.ticket_id); END IF;
+    IF TG_OP = 'UPDATE' AND OLD.ticket_id <> NEW.ticket_id THEN PERFORM sync_touch_ticket(NEW.ticket_id); END IF;
+    RETURN NULL;
+END $$
+"""
+# Whose name, number, place or router is shown with tickets: the column of `ticket` that refers to it.
+_SHOWN_WITH_TICKETS = """
+CREATE FUNCTION sync_note_shown_with_tickets() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format(
+        'SELECT count(sync_touch(audience, ''ticket'', id)) FROM (SELECT ''s:'' || assignee_id AS audience, id FROM ticket'
+        ' WHERE %I = $1 AND assignee_id IS NOT NULL ORDER BY id) AS shown', TG_ARGV[0]
+    ) USING NEW.id;
+    RETURN NULL;
+END $$
+"""
+# What is still to be looked at is shown with tickets that are not done.
+_CHECKLIST = """
+CREATE FUNCTION sync_note_checklist() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE changed text := CASE WHEN TG_OP = 'DELETE' THEN OLD.category ELSE NEW.category END;
+BEGIN
+    PERFORM sync_touch(shown.audience, 'ticket', shown.id) FROM (
+        SELECT 's:' || assignee_id AS audience, id FROM ticket
+        WHERE state IN ('new', 'open', 'pending', 'on_hold') AND assignee_id IS NOT NULL AND (changed = '*' OR category = changed)
+        ORDER BY id
+    ) AS shown;
     RETURN NULL;
 END $$
 """
@@ -103,6 +140,62 @@ BEGIN
     RETURN NULL;
 END $$
 """
+# A gateway is shown with its place.
+_GATEWAY = """
+CREATE FUNCTION sync_note_gateway() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM sync_touch('places', 'place', NEW.site_id);
+    IF TG_OP = 'UPDATE' AND OLD.site_id IS DISTINCT FROM NEW.site_id THEN
+        PERFORM sync_touch('places', 'place', OLD.site_id);
+    END IF;
+    RETURN NULL;
+END $$
+"""
+# Where to pay is shown with the payment.
+_CHECKOUT = """
+CREATE FUNCTION sync_note_checkout() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM sync_touch('c:' || p.customer_id, 'payment', p.id) FROM payment p WHERE p.id = NEW.payment_id;
+    RETURN NULL;
+END $$
+"""
+# A phone with the app on it is shown by the name that its owner gave it.
+_APP_DEVICE = """
+CREATE FUNCTION sync_note_app_device() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM sync_touch('c:' || NEW.customer_id, 'device', NEW.device_id);
+    IF TG_OP = 'UPDATE' AND OLD.device_id IS DISTINCT FROM NEW.device_id THEN
+        PERFORM sync_touch('c:' || OLD.customer_id, 'device', OLD.device_id);
+    END IF;
+    RETURN NULL;
+END $$
+"""
+_TEAM = """
+CREATE FUNCTION sync_note_team() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM sync_touch('s:' || m.staff_id, 'profile', m.staff_id) FROM team_member m WHERE m.team_id = NEW.id ORDER BY m.staff_id;
+    RETURN NULL;
+END $$
+"""
+# Rows of which one statement writes thousands (a health poll, the end of a month): their owners are told once each.
+_PARTS = """
+CREATE FUNCTION sync_note_parts() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format(
+        'SELECT count(sync_touch(''network'', $1, owner)) FROM (SELECT DISTINCT %I AS owner FROM changed ORDER BY 1) AS owners', TG_ARGV[1]
+    ) USING TG_ARGV[0];
+    RETURN NULL;
+END $$
+"""
+# A site that was merged into another is gone.
+_GONE = """
+CREATE FUNCTION sync_note_gone() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM sync_touch(TG_ARGV[0], TG_ARGV[1], OLD.id);
+    IF TG_NARGS > 2 THEN PERFORM sync_touch(TG_ARGV[2], TG_ARGV[3], OLD.id); END IF;
+    RETURN NULL;
+END $$
+"""
 _DUTY = """
 CREATE FUNCTION sync_note_duty() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -114,6 +207,7 @@ END $$
 _FUNCTIONS = {
     "sync_touch": _TOUCH,
     "sync_note_own": _OWN,
+    "sync_touch_ticket": _TOUCH_TICKET,
     "sync_note_ticket": _TICKET,
     "sync_note_within_ticket": _WITHIN_TICKET,
     "sync_note_slot": _SLOT,
@@ -122,45 +216,69 @@ _FUNCTIONS = {
     "sync_note_package_version": _PACKAGE_VERSION,
     "sync_note_incident": _INCIDENT,
     "sync_note_duty": _DUTY,
+    "sync_note_shown_with_tickets": _SHOWN_WITH_TICKETS,
+    "sync_note_checklist": _CHECKLIST,
+    "sync_note_gateway": _GATEWAY,
+    "sync_note_checkout": _CHECKOUT,
+    "sync_note_app_device": _APP_DEVICE,
+    "sync_note_team": _TEAM,
+    "sync_note_parts": _PARTS,
+    "sync_note_gone": _GONE,
 }
-# Table, the changes that count (none: a row is only ever added), and what notes them. Counters that routers send by the minute do not
-# count: phones would be woken for them.
+# Name, table, the changes that count (none: a row is only ever added), and what notes them. Counters that routers send by the minute do
+# not count: phones would be woken for them.
 _TRIGGERS = (
-    ("customer", "INSERT OR UPDATE OF phone_e164, name, language, erased_at", "sync_note_self('c:', 'profile')"),
-    ("payment", "INSERT OR UPDATE OF status, customer_id, reason", "sync_note_own('payment')"),
-    ("voucher", "INSERT OR UPDATE OF state, customer_id, use_before, used_at", "sync_note_own('voucher')"),
+    ("customer", "customer", "INSERT OR UPDATE OF phone_e164, name, language, erased_at", "sync_note_self('c:', 'profile')"),
+    ("customer_shown", "customer", "UPDATE OF phone_e164, name, erased_at", "sync_note_shown_with_tickets('customer_id')"),
+    ("payment", "payment", "INSERT OR UPDATE OF status, customer_id, reason, paid_at", "sync_note_own('payment')"),
+    ("checkout", "checkout", "INSERT OR UPDATE OF payment_id, launch_url, expires_at, is_winner", "sync_note_checkout()"),
+    ("voucher", "voucher", "INSERT OR UPDATE OF state, customer_id, use_before, used_at", "sync_note_own('voucher')"),
     (
+        "entitlement",
         "entitlement",
         "INSERT OR UPDATE OF state, customer_id, seconds_total, quota_bytes, bytes_used, device_limit, use_before, started_at, ends_at,"
         " paused_at",
         "sync_note_own('access')",
     ),
-    ("device_slot", "INSERT OR UPDATE", "sync_note_slot()"),
+    ("device_slot", "device_slot", "INSERT OR UPDATE", "sync_note_slot()"),
     (
         "access_session",
-        "INSERT OR UPDATE OF state, customer_id, started_at, ends_at, ended_at, end_reason, bytes_down, bytes_up",
+        "access_session",
+        "INSERT OR UPDATE OF state, customer_id, entitlement_id, device_id, started_at, ends_at, ended_at, end_reason,"
+        " bytes_down, bytes_up",
         "sync_note_own('session')",
     ),
-    ("device", "INSERT OR UPDATE OF customer_id", "sync_note_own('device')"),
-    ("ticket", "INSERT OR UPDATE", "sync_note_ticket()"),
-    ("attachment", "INSERT OR UPDATE", "sync_note_within_ticket()"),
-    ("ticket_rating", "INSERT OR UPDATE", "sync_note_within_ticket()"),
-    ("visit", "INSERT OR UPDATE OR DELETE", "sync_note_within_ticket()"),
-    ("visit_check", "INSERT OR UPDATE OR DELETE", "sync_note_within_ticket()"),
-    ("part_used", "INSERT OR UPDATE OR DELETE", "sync_note_within_ticket()"),
-    ("visit_confirmation", "INSERT OR UPDATE OR DELETE", "sync_note_within_ticket()"),
-    ("package", "INSERT OR UPDATE", "sync_note_common('shop', 'package')"),
-    ("package_version", "INSERT", "sync_note_package_version()"),
-    ("site", "INSERT OR UPDATE", "sync_note_common('network', 'site', 'places', 'place')"),
+    ("device", "device", "INSERT OR UPDATE OF customer_id, last_mac", "sync_note_own('device')"),
+    ("app_device", "app_device", "INSERT OR UPDATE OF name, device_id, revoked_at", "sync_note_app_device()"),
+    ("ticket", "ticket", "INSERT OR UPDATE", "sync_note_ticket()"),
+    ("ticket_message", "ticket_message", "INSERT OR UPDATE OR DELETE", "sync_note_within_ticket()"),
+    ("attachment", "attachment", "INSERT OR UPDATE OR DELETE", "sync_note_within_ticket()"),
+    ("ticket_rating", "ticket_rating", "INSERT OR UPDATE OR DELETE", "sync_note_within_ticket()"),
+    ("visit", "visit", "INSERT OR UPDATE OR DELETE", "sync_note_within_ticket()"),
+    ("visit_check", "visit_check", "INSERT OR UPDATE OR DELETE", "sync_note_within_ticket()"),
+    ("part_used", "part_used", "INSERT OR UPDATE OR DELETE", "sync_note_within_ticket()"),
+    ("visit_confirmation", "visit_confirmation", "INSERT OR UPDATE OR DELETE", "sync_note_within_ticket()"),
+    ("checklist", "checklist", "INSERT OR UPDATE OR DELETE", "sync_note_checklist()"),
+    ("package", "package", "INSERT OR UPDATE", "sync_note_common('shop', 'package')"),
+    ("package_version", "package_version", "INSERT", "sync_note_package_version()"),
+    ("site", "site", "INSERT OR UPDATE", "sync_note_common('network', 'site', 'places', 'place')"),
+    ("site_gone", "site", "DELETE", "sync_note_gone('network', 'site', 'places', 'place')"),
+    ("site_shown", "site", "UPDATE OF name, address, latitude, longitude", "sync_note_shown_with_tickets('site_id')"),
+    ("gateway", "gateway", "INSERT OR UPDATE OF name, site_id", "sync_note_gateway()"),
+    ("gateway_shown", "gateway", "UPDATE OF name", "sync_note_shown_with_tickets('gateway_id')"),
     (
+        "access_point",
         "access_point",
         "INSERT OR UPDATE OF name, mac, address, model, firmware, site_id, gateway_id, vanished_at, health, health_since",
         "sync_note_common('network', 'access_point')",
     ),
-    ("incident", "INSERT OR UPDATE OF state, site_id, resolved_at, note", "sync_note_incident()"),
-    ("staff", "INSERT OR UPDATE OF name, role, is_active", "sync_note_self('s:', 'profile')"),
-    ("team_member", "INSERT OR UPDATE OF is_on_duty OR DELETE", "sync_note_duty()"),
+    ("incident", "incident", "INSERT OR UPDATE OF state, site_id, started_at, resolved_at, note", "sync_note_incident()"),
+    ("staff", "staff", "INSERT OR UPDATE OF name, role, is_active, totp_confirmed_at", "sync_note_self('s:', 'profile')"),
+    ("team_member", "team_member", "INSERT OR UPDATE OF is_on_duty OR DELETE", "sync_note_duty()"),
+    ("team", "team", "UPDATE OF name", "sync_note_team()"),
 )
+# Table, the kind that is told of, and the column that says which.
+_PARTS_OF = (("health_period", "access_point", "access_point_id"), ("incident_member", "incident", "incident_id"))
 # What stood before there were apps counts as changed now.
 _ALREADY_THERE = (
     "SELECT 'c:' || id, 'profile', id FROM customer",
@@ -184,18 +302,23 @@ def _begin_to_note_changes() -> None:
     op.execute("ALTER TABLE sync_change SET (fillfactor = 70)")  # every change of a thing rewrites its row
     for body in _FUNCTIONS.values():
         op.execute(body)
-    for table, when, note in _TRIGGERS:
-        op.execute(f"CREATE TRIGGER {table}_noted AFTER {when} ON {table} FOR EACH ROW EXECUTE FUNCTION {note}")
+    for name, table, when, note in _TRIGGERS:
+        op.execute(f"CREATE TRIGGER {name}_noted AFTER {when} ON {table} FOR EACH ROW EXECUTE FUNCTION {note}")
+    for table, kind, column in _PARTS_OF:
+        for change, rows in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
+            op.execute(
+                f"CREATE TRIGGER {table}_{change.lower()}_noted AFTER {change} ON {table} REFERENCING {rows} TABLE AS changed"
+                f" FOR EACH STATEMENT EXECUTE FUNCTION sync_note_parts('{kind}', '{column}')"
+            )
     # A customer is told only of what the app shows of our words.
     op.execute(
         "CREATE TRIGGER notification_noted AFTER INSERT OR UPDATE OF read_at, customer_id ON notification FOR EACH ROW"
         " WHEN (NEW.medium = 'bell' AND NEW.customer_id IS NOT NULL) EXECUTE FUNCTION sync_note_own('notice')"
     )
     for standing in _ALREADY_THERE:
-        op.execute(
-            "INSERT INTO sync_change (audience, kind, entity_id, xid, at)"
-            f" SELECT audience, kind, id, pg_current_xact_id()::text::bigint, now() FROM ({standing}) AS found (audience, kind, id)"  # noqa: S608
-        )
+        found = f"({standing}) AS found (audience, kind, id)"
+        noted = "SELECT audience, kind, id, pg_current_xact_id()::text::bigint, now() FROM"
+        op.execute(f"INSERT INTO sync_change (audience, kind, entity_id, xid, at) {noted} {found}")
     op.execute(
         "INSERT INTO sync_epoch (id, epoch, system_identifier, began_at) SELECT 1, gen_random_uuid()::text, system_identifier, now()"
         " FROM pg_control_system()"
@@ -204,20 +327,15 @@ def _begin_to_note_changes() -> None:
 
 def _stop_noting_changes() -> None:
     op.execute("DROP TRIGGER notification_noted ON notification")
-    for table, _, _ in reversed(_TRIGGERS):
-        op.execute(f"DROP TRIGGER {table}_noted ON {table}")
-    for name in (
-        "sync_note_own",
-        "sync_note_ticket",
-        "sync_note_within_ticket",
-        "sync_note_slot",
-        "sync_note_self",
-        "sync_note_common",
-        "sync_note_package_version",
-        "sync_note_incident",
-        "sync_note_duty",
-    ):
-        op.execute(f"DROP FUNCTION {name}()")
+    for table, _, _ in _PARTS_OF:
+        for change in ("insert", "update", "delete"):
+            op.execute(f"DROP TRIGGER {table}_{change}_noted ON {table}")
+    for name, table, _, _ in reversed(_TRIGGERS):
+        op.execute(f"DROP TRIGGER {name}_noted ON {table}")
+    for name in _FUNCTIONS:
+        if name.startswith("sync_note_"):
+            op.execute(f"DROP FUNCTION {name}()")
+    op.execute("DROP FUNCTION sync_touch_ticket(bigint)")
     op.execute("DROP FUNCTION sync_touch(text, text, bigint)")
 
 
@@ -481,11 +599,19 @@ def upgrade() -> None:
     op.create_check_constraint(
         op.f("ck_contact_preference_of_one_person"), "contact_preference", "num_nonnulls(customer_id, staff_id, address_mac) = 1"
     )
+    op.create_index(
+        "ix_ticket_message_said_in_id",
+        "ticket_message",
+        ["said_in_id"],
+        unique=False,
+        postgresql_where=sa.text("said_in_id IS NOT NULL"),
+    )
     _begin_to_note_changes()
 
 
 def downgrade() -> None:
     _stop_noting_changes()
+    op.drop_index("ix_ticket_message_said_in_id", table_name="ticket_message", postgresql_where=sa.text("said_in_id IS NOT NULL"))
     op.drop_constraint(op.f("ck_contact_preference_of_one_person"), "contact_preference", type_="check")
     op.execute("DELETE FROM contact_preference WHERE staff_id IS NOT NULL")
     op.create_check_constraint(

@@ -5,16 +5,44 @@ The engine (services/apps/mutations/engine.py) asks this table; a new kind is a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, field_validator
 from sqlmodel import Session
 
 from services.apps.callers import Caller
 from services.apps.models import App
+
+_ENTITY = re.compile(r"([a-z_]{1,24}):(\d{1,18})")
+
+
+class Payload(BaseModel):
+    """What every payload has in common: nothing that nobody asked for, and text that PostgreSQL can hold."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    @field_validator("*")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        if isinstance(value, str) and "\x00" in value:
+            raise ValueError("contains a character that is not text")
+        return value
+
+
+def number_of(entity: str, kind: str) -> int | None:
+    """The row of `kind:number`; None for a name of another kind or shape."""
+    found = parts_of(entity)
+    return found[1] if found is not None and found[0] == kind else None
+
+
+def parts_of(entity: str) -> tuple[str, int] | None:
+    """Kind and row of an entity's name; None for one that is not there yet (`ticket:new`), or no name at all."""
+    found = _ENTITY.fullmatch(entity)
+    return (found[1], int(found[2])) if found else None
 
 
 @dataclass(frozen=True)
@@ -36,11 +64,13 @@ class Done:
 
 @dataclass(frozen=True)
 class Kind:
-    """`entity` is how it is named in a mutation: `ticket:T-00001`, `profile`, `access:12`; `new` kinds make one and are named `ticket:new`.
+    """`entity` is how it is named in a mutation: `ticket:17`, `profile:9`, `access:12`; `new` kinds make one and are named `ticket:new`.
 
     `version` locks the entity and answers its version now, as its document says it in a sync (None: there is none that the caller may know
     of, which is answered as `rejected`). `conflicts` says whether something since `base` speaks against it; None for what only adds
-    (a note, a photo, a part), which never conflicts. `apply` does it, and raises DomainErrors, which become `rejected` with their words.
+    (a note, a photo, a part), which never conflicts. Where it is set a mutation has to name a base version; the engine asks it only when
+    the version of now is not reached from that base by this phone's own mutations alone. `apply` does it, and raises DomainErrors, which
+    become `rejected` with their words.
     """
 
     app: App

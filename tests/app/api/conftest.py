@@ -6,11 +6,9 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from app.clock import utc_now
-from app.db import transaction
 from tests.app.api.asking import Api
-from tests.pages import builders
 from tests.portal.served import Served, served, web, web_process
+from tests.shop import Shop
 
 __all__ = ["served", "web"]
 
@@ -23,9 +21,8 @@ def api_process(servers: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture
-def api(api_process: Served, database: sa.Engine) -> Iterator[Api]:
+def api(api_process: Served, database: sa.Engine, shop_builder: Shop) -> Iterator[Api]:
     """The JSON API on a database with one of everything, whose transactions really commit."""
-    with transaction() as session:
-        builders.a_whole_shop(session, now=utc_now(), payments_of_each=1)
+    shop_builder.open(database)
     with httpx.Client(base_url=api_process.url, timeout=20) as http:
         yield Api(http)

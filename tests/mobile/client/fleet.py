@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-from fastapi import FastAPI
 from sqlmodel import Session, col, select
+from starlette.testclient import TestClient
 
 from app.db import transaction
 from mobile.client import Entity, Phone, Tokens
@@ -65,7 +64,7 @@ class Carried:
 class Fleet:
     """Everybody who carries a phone, on one server."""
 
-    app: FastAPI
+    server: TestClient
     deaths: Deaths
     folder: Path
     carried: list[Carried] = field(default_factory=list)
@@ -105,7 +104,7 @@ class Fleet:
         )
         folder = self.folder / f"phone-{device.public_id}"
         folder.mkdir()
-        self.carried.append(Carried(folder, Line(self.app, self.deaths), tokens))
+        self.carried.append(Carried(folder, Line(self.server, self.deaths), tokens))
 
     def owner_of(self, carried: Carried) -> Caller:
         with transaction() as session:
@@ -124,8 +123,3 @@ class Fleet:
                 for document in documents.load(session, caller, kind, ids).values():
                     found[f"{kind}:{document.id}"] = Entity(kind, str(document.id), document.version, dict(document.data))
         return found
-
-
-def until(look: Callable[[], bool], tries: int = 20) -> bool:
-    """Whether it comes true within so many tries."""
-    return any(look() for _ in range(tries))

@@ -62,10 +62,8 @@ class Deaths:
 class Line(httpx.BaseTransport):
     """Carries requests to the application in this process, each to the next fate in `fates` (good ones when there are no more)."""
 
-    def __init__(self, app: FastAPI, deaths: Deaths) -> None:
-        # An answer of 500 is what the phone sees of a server that died in the midst.
-        self._server = TestClient(app, base_url=SERVER, raise_server_exceptions=False)
-        self._deaths = deaths
+    def __init__(self, server: TestClient, deaths: Deaths) -> None:
+        self._server, self._deaths = server, deaths
         self._late: list[httpx.Request] = []
         self.fates: list[Fate] = []
 
@@ -97,8 +95,12 @@ class Line(httpx.BaseTransport):
         came = self._server.request(request.method, path, content=request.content, headers=dict(request.headers))
         return httpx.Response(came.status_code, headers=came.headers, content=came.content, request=request)
 
-    def close(self) -> None:
-        self._server.close()
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[TestClient]:
+    """The application in this process. An answer of 500 is what a phone sees of a server that died in the midst."""
+    with TestClient(app, base_url=SERVER, raise_server_exceptions=False) as server:
+        yield server
 
 
 def client(line: Line) -> httpx.Client:

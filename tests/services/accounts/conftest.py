@@ -34,6 +34,20 @@ def make_staff(session: Session) -> MakeStaff:
 
 
 @pytest.fixture
+def full_price(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Passwords cost what they cost in production."""
+    from services.accounts.passwords import forget
+
+    monkeypatch.delenv("INET_PASSWORD_MEMORY_KIB")
+    get_settings.cache_clear()
+    forget()
+    yield
+    monkeypatch.undo()
+    get_settings.cache_clear()
+    forget()
+
+
+@pytest.fixture
 def uncounted(servers: None) -> Iterator[None]:
     """No tries were counted and nobody is logged in."""
     redis.client().flushall()

@@ -4,6 +4,8 @@ import secrets
 from itertools import product
 
 import pytest
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app.settings import DEMO_PASSWORD, get_settings
 from services.accounts import passwords
@@ -107,3 +109,14 @@ def test_a_password_is_the_same_however_its_accents_were_typed_and_differs_in_it
 def test_nothing_opens_an_account_without_a_password() -> None:
     for hash_of_nothing in ("", None):
         assert passwords.verify("", hash_of_nothing) == (False, None)
+
+
+def test_a_password_costs_64_mib_and_three_rounds_and_a_cheaper_hash_is_made_anew(full_price: None) -> None:
+    made = passwords.hash_password("tangerine bicycle under moon")
+    assert made.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert passwords.verify("tangerine bicycle under moon", made) == (True, None)
+    cheaper = PasswordHash((Argon2Hasher(memory_cost=256),)).hash("tangerine bicycle under moon")
+    good, better = passwords.verify("tangerine bicycle under moon", cheaper)
+    assert good
+    assert better is not None
+    assert better.startswith("$argon2id$v=19$m=65536,t=3,p=4$")

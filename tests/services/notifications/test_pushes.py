@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
 from sqlmodel import Session, select
 
+from app import redis
 from app.outbound import OutcomeUnknown, Refused, Unavailable
-from services.integrations.push import ProjectsMixed, Receipt
+from services.apps.models import AppDevice
+from services.integrations.push import ProjectsMixed, PushMessage, Receipt
 from services.notifications import Recipient, outbox, pushes, tell
 from services.notifications.models import Medium, Notification, NotificationState, PushToken
 from tests.conftest import NOON
-from tests.services.notifications.build import Clock, Expo, begin_in, customer, rows, world
+from tests.services.apps.texting import enrolled, logged_in
+from tests.services.notifications.build import Clock, Expo, begin_in, customer, person, rows, world
 
 S = NotificationState
 
@@ -68,8 +72,9 @@ def test_a_dead_phone_is_never_sent_to_again_until_it_registers_anew(session: Se
 
 
 def test_one_that_was_written_before_the_phone_was_dropped_is_not_sent(session: Session, clock: Clock) -> None:
-    told(session, tokens(session, 1))
-    pushes.drop(session, token="ExponentPushToken[0]", now=NOON)
+    to = tokens(session, 1)
+    told(session, to)
+    pushes.drop(session, token="ExponentPushToken[0]", customer_id=to, now=NOON)
     expo = Expo()
     assert (send(session, expo, clock), expo.taken) == ([S.SUPPRESSED], [])
 
@@ -163,6 +168,89 @@ def test_a_phone_belongs_to_who_logged_in_last(session: Session) -> None:
     assert (made.id, again.customer_id) == (again.id, second)
     with pytest.raises(pushes.BadPushToken):
         pushes.register(session, token="nonsense", customer_id=first, now=NOON)
+
+
+def test_a_push_that_waited_does_not_go_to_who_has_the_phone_now(session: Session, clock: Clock) -> None:
+    told(session, tokens(session, 1))
+    other = customer(session, "+220833000002")
+    pushes.register(session, token="ExponentPushToken[0]", customer_id=other, now=NOON)
+    expo = Expo()
+    assert (send(session, expo, clock), expo.taken) == ([S.SUPPRESSED], [])
+
+
+def test_nothing_goes_to_an_app_that_was_logged_out(session: Session, clock: Clock) -> None:
+    _, caller = logged_in(session)
+    pushes.register(session, token="ExponentPushToken[0]", customer_id=caller.customer_id, app_device_id=caller.app_device_id, now=NOON)
+    told(session, caller.customer())
+    device = session.get_one(AppDevice, caller.app_device_id)
+    device.revoked_at, device.revoked_why = NOON, "lost"
+    session.flush()
+    expo = Expo()
+    assert (send(session, expo, clock)[-1], expo.taken) == (S.SUPPRESSED, [])
+    assert len(told(session, caller.customer(), "later")) == len(rows(session)) == 2
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"session_epoch": 1}], ids=["disabled", "another role or password"])
+def test_staff_who_were_logged_out_everywhere_get_no_pushes(session: Session, clock: Clock, change: dict[str, object]) -> None:
+    who = person(session)
+    _, caller = enrolled(session, who)
+    pushes.register(session, token="ExponentPushToken[0]", staff_id=who.id, app_device_id=caller.app_device_id, now=NOON)
+    tell(session, event="ticket_assigned", to=Recipient(staff_id=who.id), values={}, dedupe_key="k", media=[Medium.PUSH], now=NOON)
+    for name, value in change.items():
+        setattr(who, name, value)
+    session.flush()
+    expo = Expo()
+    assert (send(session, expo, clock), expo.taken) == ([S.SUPPRESSED], [])
+
+
+def test_one_app_has_one_token(session: Session) -> None:
+    _, caller = logged_in(session)
+    first, second = (
+        pushes.register(
+            session, token=f"ExponentPushToken[{one}]", customer_id=caller.customer_id, app_device_id=caller.app_device_id, now=NOON
+        )
+        for one in "ab"
+    )
+    session.refresh(first)
+    assert (first.dropped_at, second.dropped_at) == (NOON, None)
+
+
+def test_the_provider_is_never_given_more_than_it_takes_in_a_second(session: Session) -> None:
+    redis.client().flushall()
+    waits: list[float] = []
+
+    def pause(seconds: float) -> None:
+        waits.append(seconds)
+        redis.client().flushall()
+
+    for number in (100, 500, 1):
+        pushes.keep_pace(number, pause)
+    assert len(waits) == 1
+
+
+def test_projects_that_expo_does_not_tell_apart_are_found_by_halving(session: Session, clock: Clock) -> None:
+    told(session, tokens(session, 4))
+
+    class Mixed(Expo):
+        def send(self, messages):  # type: ignore[no-untyped-def]
+            if len({message.to in ("ExponentPushToken[0]",) for message in messages}) > 1:
+                raise ProjectsMixed({})
+            return super().send(messages)
+
+    assert send(session, Mixed(), clock) == [S.SENT] * 4
+
+
+def test_a_push_is_at_most_as_long_as_expo_takes(session: Session, clock: Clock) -> None:
+    def long(size: int) -> PushMessage:
+        empty = PushMessage("ExponentPushToken[0]", "INET", "", "n-1")
+        return PushMessage("ExponentPushToken[0]", "INET", "x" * (size - len(json.dumps(empty.wire()))), "n-1")
+
+    assert (long(4096).is_too_big, long(4097).is_too_big) == (False, True)
+    to = tokens(session, 1)
+    values = {"place": "x" * 4097}
+    tell(session, event="ticket_outage", to=Recipient(customer_id=to), values=values, dedupe_key="k", media=[Medium.PUSH], now=NOON)
+    expo = Expo()
+    assert (send(session, expo, clock), expo.taken) == ([S.FAILED], [])
 
 
 def test_without_a_push_service_a_push_ends_by_name(session: Session, clock: Clock) -> None:

@@ -38,7 +38,7 @@ def test_every_phone_with_the_app_gets_a_push_beside_the_text(session: Session) 
     to = customer(session)
     for number in range(2):
         pushes.register(session, token=f"ExponentPushToken[{number}]", customer_id=to, now=NOON)
-    pushes.drop(session, token="ExponentPushToken[0]", now=NOON)
+    pushes.drop(session, token="ExponentPushToken[0]", customer_id=to, now=NOON)
     reply(session, Recipient(customer_id=to))
     assert sorted(row.medium for row in rows(session)) == [Medium.PUSH, Medium.SMS]
     (push,) = [row for row in rows(session) if row.medium is Medium.PUSH]

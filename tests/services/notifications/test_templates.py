@@ -9,8 +9,8 @@ from app.errors import Forbidden
 from services.accounts.models import Role
 from services.notifications import templates
 from services.notifications.events import EVENTS
-from services.notifications.models import Medium
-from services.notifications.rendering import BadTemplate, check, render
+from services.notifications.models import Medium, Urgency
+from services.notifications.rendering import NEVER_PUSHED, BadTemplate, check, names_in, render
 from services.notifications.segments import cost_of
 from services.notifications.wording import LANGUAGES, languages_of, shipped
 from tests.conftest import NOON
@@ -31,6 +31,18 @@ def test_the_words_that_come_with_the_product_would_pass_their_own_check() -> No
                 words = shipped(event.name, medium, language)
                 check(event, medium, subject=words.subject, body=words.body)
                 assert "{" not in render(words.body, event.sample)
+
+
+def test_no_push_names_what_must_not_stand_on_a_lock_screen(session: Session) -> None:
+    pushed = [event for event in EVENTS.values() if Medium.PUSH in event.media]
+    for event in pushed:
+        for language in languages_of(event.name):
+            words = shipped(event.name, Medium.PUSH, language)
+            assert not names_in(words.subject + words.body) & NEVER_PUSHED, (event.name, language)
+    assert not [event.name for event in pushed if event.urgency is Urgency.ONE_TIME]
+    for event, body in (("ticket_resolved", "{link}"), ("ticket_reply", "{text}")):
+        with pytest.raises(BadTemplate, match="lock screens"):
+            save(session, body, event=event, medium=Medium.PUSH, subject="INET")
 
 
 def test_shipped_texts_cost_one_segment_with_their_sample() -> None:

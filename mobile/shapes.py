@@ -1,0 +1,38 @@
+"""What the apps' bodies, addresses and answers have in common."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+NO_STORE = {"Cache-Control": "no-store"}
+"""For what is worth money, or private: no phone and nobody on the way keeps the answer."""
+MOST = 2**63 - 1
+RowId = Annotated[int, Path(ge=1, le=MOST, description="The number of the record, as a sync names it")]
+RowText = Annotated[str, Field(pattern=r"^\d{1,18}$", description="The number of a record, as a sync names it", examples=["17"])]
+ClientId = Annotated[
+    str,
+    Field(
+        min_length=8,
+        max_length=64,
+        pattern=r"^[\w.:-]+$",
+        description="The app's own name of this wish, made once: sent again under it, it is the same one",
+        examples=["0192f1c2-7c1e-7d9a-b1a4-6a1b2c3d4e5f"],
+    ),
+]
+
+
+class Body(BaseModel):
+    """A body of a request: what it does not know is refused, so that nothing is set by the way."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    @field_validator("*")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        # PostgreSQL takes no NUL, and no person types one.
+        if isinstance(value, str) and "\x00" in value:
+            raise ValueError("contains a character that is not text")
+        return value

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app import limits
 from app.clock import utc_now
 from app.db import transaction
 from mobile.security import AnyPhone
+from mobile.shapes import Moment
 from services.apps.models import MutationOutcome
 from services.apps.mutations import engine
 from services.apps.mutations.engine import Result, Sent
@@ -66,14 +67,14 @@ class Mutation(BaseModel):
     base_version: str | None = Field(
         default=None, max_length=80, pattern=_NO_NUL, description="The version that the phone last had from the server when it was done"
     )
-    at: AwareDatetime = Field(description="By the phone's clock")
+    at: Moment = Field(description="By the phone's clock")
     payload: dict[str, Any] = Field(default_factory=dict)
 
 
 class Batch(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_SENT]})
 
-    sent_at: AwareDatetime = Field(description="The phone's clock at the moment of sending")
+    sent_at: Moment = Field(description="The phone's clock at the moment of sending")
     mutations: list[Mutation] = Field(min_length=1, max_length=engine.MOST_AT_ONCE)
 
 

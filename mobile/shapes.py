@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 NO_STORE = {"Cache-Control": "no-store"}
 """For what is worth money, or private: no phone and nobody on the way keeps the answer."""
@@ -22,6 +23,17 @@ ClientId = Annotated[
         examples=["0192f1c2-7c1e-7d9a-b1a4-6a1b2c3d4e5f"],
     ),
 ]
+
+
+def _text_alone(value: object) -> object:
+    # Pydantic would take numbers for seconds since 1970, which the document does not promise.
+    if not isinstance(value, str | datetime):
+        raise ValueError("is not a time: send ISO 8601, such as 2026-11-22T12:00:00Z")  # noqa: TRY004 - pydantic's own way to refuse
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_text_alone)]
+"""A time as text, with its zone."""
 
 
 class Body(BaseModel):

@@ -157,7 +157,7 @@ class BoxDetail(BaseModel):
 
 
 class DutyWish(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"is_on_duty": True}]})
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"is_on_duty": True}]})
 
     is_on_duty: bool
 

@@ -18,7 +18,7 @@ from services.tickets.models import MessageKind, Ticket, TicketMessage, TicketSe
 # Longer words are not searched for; the messages keep them whole.
 _MAX_WORDS = 200_000
 # What looks like a code or a number in what was said: found by any part of it, like a voucher of which a customer reads out the end.
-_CODE = re.compile(r"(?=[\w+:-]*\d)[\w+][\w:-]{3,39}")
+_RUN, _UP_TO_LAST_DIGIT, _CODE = re.compile(r"[\w+:-]{4,}"), re.compile(r".*\d"), re.compile(r"[\w+][\w:-]{3,39}")
 _MAX_CODES = 60
 
 
@@ -61,8 +61,15 @@ def _names(session: Session, ticket: Ticket, messages: Sequence[TicketMessage]) 
 
 def _codes(text: str) -> Iterable[str]:
     """As they were written and, where that differs, without what stands between their parts."""
-    found = list(dict.fromkeys(match.group() for match in _CODE.finditer(text)))[:_MAX_CODES]
-    for code in found:
+    for code in list(dict.fromkeys(_with_digits(text)))[:_MAX_CODES]:
         yield code
         if (joined := re.sub(r"[:-]", "", code)) != code:
             yield joined
+
+
+def _with_digits(text: str) -> Iterable[str]:
+    """Each character is looked at a few times, however long a run without a space is: anybody may send one."""
+    for run in _RUN.finditer(text):
+        numbered = _UP_TO_LAST_DIGIT.match(run.group())
+        if numbered is not None:
+            yield from (part.group() for part in _CODE.finditer(run.group()) if part.start() < numbered.end())

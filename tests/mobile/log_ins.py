@@ -24,7 +24,8 @@ DEVICE = {"name": "Awa's phone", "platform": "android", "app_version": "1.4.0"}
 
 
 @lru_cache(maxsize=1)
-def _app() -> FastAPI:
+def served_app() -> FastAPI:
+    """The faces that phones ask, and the one whose credentials must open nothing there."""
     return plain_app(("mobile", "api"))
 
 
@@ -32,7 +33,7 @@ def _app() -> FastAPI:
 def line(session: Session) -> Iterator[TestClient]:
     """Asks the application; nobody has tried anything yet."""
     redis.client().flushall()
-    with TestClient(_app(), base_url="http://127.0.0.1:8080", raise_server_exceptions=False) as client:
+    with TestClient(served_app(), base_url="http://127.0.0.1:8080", raise_server_exceptions=False) as client:
         yield client
 
 

@@ -12,12 +12,15 @@ branch_labels = None
 depends_on = None
 
 # One row for each thing and each who may hear of it. The 64-bit transaction id is what a phone's snapshot is compared with.
+# In plpgsql, which keeps its plans: a function in SQL is planned anew at every call.
 _TOUCH = """
-CREATE FUNCTION sync_touch(p_audience text, p_kind text, p_id bigint) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION sync_touch(p_audience text, p_kind text, p_id bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF p_audience IS NULL OR p_id IS NULL THEN RETURN; END IF;
     INSERT INTO sync_change (audience, kind, entity_id, xid, at)
-    SELECT p_audience, p_kind, p_id, pg_current_xact_id()::text::bigint, now() WHERE p_audience IS NOT NULL AND p_id IS NOT NULL
-    ON CONFLICT (audience, kind, entity_id) DO UPDATE SET xid = excluded.xid, at = excluded.at WHERE sync_change.xid <> excluded.xid
-$$
+    VALUES (p_audience, p_kind, p_id, pg_current_xact_id()::text::bigint, now())
+    ON CONFLICT (audience, kind, entity_id) DO UPDATE SET xid = excluded.xid, at = excluded.at WHERE sync_change.xid <> excluded.xid;
+END $$
 """
 # What belongs to one customer: told to whom it belonged as well, so that a phone lets go of what went to another person.
 _OWN = """
@@ -33,7 +36,14 @@ END $$
 # To its customer and to who looks after it. What was merged into a ticket stands as that one does, so it is told as well.
 _TOUCH_TICKET = """
 CREATE FUNCTION sync_touch_ticket(p_id bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE it record;
 BEGIN
+    IF NOT EXISTS (SELECT FROM ticket WHERE merged_into_id = p_id) THEN
+        SELECT customer_id, assignee_id INTO it FROM ticket WHERE id = p_id;
+        PERFORM sync_touch('c:' || it.customer_id, 'ticket', p_id);
+        PERFORM sync_touch('s:' || it.assignee_id, 'ticket', p_id);
+        RETURN;
+    END IF;
     PERFORM sync_touch('c:' || told.customer_id, 'ticket', told.id), sync_touch('s:' || told.assignee_id, 'ticket', told.id) FROM (
         WITH RECURSIVE stands AS (
             SELECT id, customer_id, assignee_id FROM ticket WHERE id = p_id

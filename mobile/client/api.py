@@ -14,6 +14,7 @@ from mobile.client.wire import Tokens
 
 PREFIX = "/api/mobile/v1"
 _UNAUTHENTICATED, _SERVER_ERROR = 401, 500
+_DEVICE_TOKEN = "X-Device-Token"  # noqa: S105 - the header's name
 # A little before its end, so that it does not run out on the way.
 _SWAP_BEFORE = timedelta(seconds=20)
 Clock = Callable[[], datetime]
@@ -27,7 +28,11 @@ class Api:
 
     def log_in(self, path: str, body: dict[str, Any]) -> Tokens:
         """`auth/verify-key` or `auth/enrol`. Raises Offline or Refused."""
-        return self._keep(self._bare("POST", path, json=body))
+        token = self._store.device_token()
+        response = self._bare("POST", path, json=body, headers={_DEVICE_TOKEN: token} if token else {})
+        if (given := response.headers.get(_DEVICE_TOKEN)) is not None:
+            self._store.keep_device_token(given)
+        return self._keep(response)
 
     def ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """A call that needs no log-in. Raises Offline or Refused."""

@@ -140,6 +140,14 @@ class Store:
     def device_key(self) -> str | None:
         return self._meta("device_key")
 
+    def device_token(self) -> str | None:
+        """By which the shop knows this phone, whoever is logged in."""
+        return self._meta("device_token")
+
+    def keep_device_token(self, token: str) -> None:
+        with self._transaction():
+            self._set("device_token", token)
+
     def access_token(self, *, now: datetime) -> str | None:
         ends_at = self._meta("access_ends_at")
         return self._meta("access_token") if ends_at is not None and datetime.fromisoformat(ends_at) > now else None

@@ -1,4 +1,4 @@
-"""Schemathesis asks every operation of the apps what its document allows, and much that it does not: no server error, nothing unpromised."""
+"""Schemathesis asks every operation of the apps what its document allows, and much that it does not: it answers what it promised."""
 
 from __future__ import annotations
 

@@ -27,6 +27,7 @@ from tests.portal.served import Served, web_process
 
 HOST = "portal.example.gm"
 PRODUCTION = {
+    "INET_PASSWORD_MEMORY_KIB": "65536",
     "INET_ENV": "production",
     "INET_PUBLIC_URL": f"https://{HOST}",
     "INET_ROLES": "console,portal,mobile,api",

@@ -1,4 +1,5 @@
-"""One running product and one headless Chromium for all browser tests, started once and stopped when the last of them is done.
+"""One running product and one headless Chromium for all browser tests, started once and stopped when the last of them is done
+(one worker runs them all: tests/scheduling.py).
 
 Both are package-wide, not session-wide: while playwright is open its event loop counts as running in this thread, which tests of
 other packages must not meet.
@@ -23,11 +24,9 @@ _HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker runs all browser tests (`--dist loadgroup`): they share the product, and faults of one must not meet another."""
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(scope="package")
@@ -44,6 +43,9 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def product(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The whole product with its sandbox, as `inet up` runs it."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # Workers share this directory. A second product costs minutes and is no failure by itself, so it is made one.
+        (tmp_path_factory.getbasetemp().parent / "browser-product").touch(exist_ok=False)
     with pytest.MonkeyPatch.context() as patch:
         # Other tests point this process at servers of their own, and NiceGUI behaves otherwise where it sees pytest at work.
         for name in [name for name in os.environ if name.startswith(("INET_", "PYTEST_", "NICEGUI_"))]:

@@ -164,7 +164,9 @@ def test_the_consoles_cookie_opens_no_json_face(outside: httpx.Client) -> None:
     described = outside.get("/api/openapi.json").json()
     guarded = [(method, path) for path, routes in described["paths"].items() for method, route in routes.items() if route.get("security")]
     for method, path in [*guarded, ("post", "/authmon/allow"), ("get", "/authmon/status")]:
-        answer = outside.request(method, path.replace("{", "").replace("}", ""), headers={"Cookie": cookie}, json={})
+        # Photos come by tus, which refuses other versions of itself before it looks who asks.
+        headers = {"Cookie": cookie, "Tus-Resumable": "1.0.0"}
+        answer = outside.request(method, path.replace("{", "").replace("}", ""), headers=headers, json={})
         assert answer.status_code in (401, 422), (method, path, answer.status_code)
 
 

@@ -32,10 +32,11 @@ _TAGS = (
     ("sla", "What is promised, by which hours it is counted, and why a ticket is due when it is"),
     ("audit", "Who did what"),
     ("access", "Letting a client in without a purchase"),
-    ("mobile", "What the phone apps ask: INET-Go of customers, INET-Tech of technicians"),
+    ("mobile", "What the apps ask"),
     ("operations", "Live, ready, and the health of each dependency"),
 )
-_ABOUT = """Wi-Fi by the package: the portal's own addresses, `/api/v1` for staff's tools and outside services, `/api/mobile/v1` for the apps.
+_ABOUT = """Wi-Fi by the package: the portal's own addresses, `/api/v1` for staff's tools and outside services, and
+`/api/mobile/v1` for the phone apps (INET-Go of customers, INET-Tech of technicians).
 
 - **Who asks**: `Authorization: Bearer` with a staff member's JWT or a scoped API token. Every operation names what it needs.
 - **Refusals** are RFC 9457 problem documents; `code` is stable, `correlation_id` finds the request in our logs.

@@ -94,7 +94,9 @@ STATES: dict[type[StrEnum], dict[StrEnum, Words]] = {
         NotificationState.DELIVERED: Words("Delivered", "good"),
         NotificationState.UNKNOWN: Words("Perhaps sent", "wait", "The answer was lost; it is not sent again by itself."),
         NotificationState.FAILED: Words("Not sent", "bad"),
-        NotificationState.SUPPRESSED: Words("Unwanted", "off", "The person does not want these messages, or had it in the app; so it was not sent."),
+        NotificationState.SUPPRESSED: Words(
+            "Unwanted", "off", "The person does not want these messages, or had it in the app; so it was not sent."
+        ),
     },
     Health: {
         Health.ONLINE: Words("Online", "good"),

@@ -127,7 +127,8 @@ def lists_and_searches(stack: Stack) -> list[Result]:
         results += [
             Result(f"ticket {what} p95, 10,000 tickets", small, "ms", None, "lower"),
             Result(f"ticket {what} p95, 100,000 open and 1,000,000 closed", large, "ms", None, "lower"),
-            Result(f"ticket {what} p95, large / small", large / small, "times", 1.3, "lower"),
+            # A small desk's board has columns of 45 where the large one counts to 201: the board is only shown.
+            Result(f"ticket {what} p95, large / small", large / small, "times", None if what == "board" else 1.3, "lower"),
         ]
     return results
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlmodel import col, select
+from structlog.testing import capture_logs
 
 from app.db import transaction
 from app.main import plain_app
@@ -22,7 +23,8 @@ from tests.services.apps.texting import last_key, new_number
 @pytest.fixture
 def fleet(database: sa.Engine, tmp_path: Path) -> Iterator[Fleet]:
     deaths = Deaths(database)
-    with serving(plain_app(["mobile"])) as server:
+    # Each death would else be told with its whole stack.
+    with capture_logs(), serving(plain_app(["mobile"])) as server:
         yield Fleet(server, deaths, tmp_path)
     deaths.end()
 

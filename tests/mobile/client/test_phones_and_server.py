@@ -32,7 +32,7 @@ from tests.mobile.client.fleet import Carried, Fleet
 from tests.mobile.client.lines import Deaths, Fate, serving
 
 ANY = st.integers(0, 1000)
-FATES = st.lists(st.sampled_from([*Fate, Fate.GOOD, Fate.GOOD]), max_size=4)
+FATES = st.lists(st.sampled_from([*Fate, Fate.GOOD]), max_size=4)
 # Examples share the database: what is said in one occurs in no other.
 _words = count(1)
 VISITS = ("accepted", "on_the_way", "on_site", "done", "cannot")
@@ -63,7 +63,8 @@ def machine_on(fleet: Fleet) -> Callable[[], RuleBasedStateMachine]:
             for number, one in enumerate(self.carried):
                 one.skew = timedelta(minutes=[0, 190, -45, 5, -600][number])
             with transaction() as session:
-                desk_opens(session, self.customers[0], self.technicians[0])
+                for technician in self.technicians:
+                    desk_opens(session, self.customers[0], technician)
             for one in self.carried:
                 one.phone.meet()
 
@@ -138,9 +139,13 @@ def machine_on(fleet: Fleet) -> Callable[[], RuleBasedStateMachine]:
                 source, into = some_ticket(session, one), some_ticket(session, other)
                 merging.merge(session, actor=staff(), source=source, into=into, now=utc_now())
 
-        @rule(number=ANY, fates=FATES)
-        def a_phone_has_a_line_for_a_while(self, number: int, fates: list[Fate]) -> None:
-            one = self.carried[number % 5]
+        @rule(number=ANY, which=ANY, fates=FATES)
+        def a_phone_has_a_line_for_a_while(self, number: int, which: int, fates: list[Fate]) -> None:
+            one, text = self.carried[number % 5], self.something_said()
+            if one in self.of_customers:
+                self.did(one, "ticket.open", "ticket:new", text, body=text)
+            elif (ticket := self.ticket_on(one, which)) is not None:
+                self.did(one, "ticket.part", ticket, text, name=text, quantity=1)
             one.line.fates = list(fates)
             with suppress(Offline):
                 one.phone.meet()

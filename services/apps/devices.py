@@ -16,6 +16,7 @@ import structlog
 from sqlmodel import Session, col, select
 
 from app.errors import InvalidInput, NotFound, Unauthenticated
+from app.events import publish
 from app.keys import keyed_mac, keyed_macs
 from services.accounts.models import Customer, Staff
 from services.accounts.sessions import principal_of
@@ -60,7 +61,8 @@ def open_for_customer(session: Session, *, customer: Customer, phone: Phone, dev
 
 
 def open_for_staff(session: Session, *, person: Staff, phone: Phone, now: datetime) -> Opened:
-    """Enrol a phone for a technician."""
+    """Enrol a phone for a technician. The list in the console hears of it: somebody waits before it."""
+    publish(session, "staff_phones", person.id)
     made = AppDevice(app=App.TECH, staff_id=person.id, staff_epoch=person.session_epoch, **_blank(phone, now=now))
     return _open(session, made, now=now)
 
@@ -176,6 +178,8 @@ def let_go(session: Session, device: AppDevice, *, why: str, now: datetime) -> N
         device.revoked_at, device.revoked_why = now, why
         session.flush()
         assert device.id is not None
+        if device.staff_id is not None:
+            publish(session, "staff_phones", device.staff_id)
         drop_of_device(session, device.id, why=why, now=now)
 
 

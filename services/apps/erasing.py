@@ -13,7 +13,7 @@ from app.keys import seal
 from services.access.models import AccessSession, DeauthOrder, DeviceSlot, Entitlement, Grant
 from services.accounts.models import Customer, Device
 from services.apps import devices
-from services.apps.models import AppDevice, AppMutation, PhoneKey, PhotoUpload, SyncChange
+from services.apps.models import AppDevice, AppMutation, PhoneKey, PhotoUpload, SyncChange, UploadState
 from services.audit.models import AuditEntry
 from services.notifications.models import ContactPreference, DeliveryReport, Notification, NotificationState, PushToken
 from services.notifications.service import BODY
@@ -133,9 +133,20 @@ def _wipe_phones(session: Session, customer_id: int, *, now: datetime) -> None:
         device.name = device.platform = device.app_version = ""
     session.flush()
     _run(session, sa.delete(AppMutation).where(col(AppMutation.app_device_id).in_(own)))
-    place: dict[str, Any] = dict.fromkeys(("taken_at", "latitude", "longitude"))
-    _run(session, sa.update(PhotoUpload).where(col(PhotoUpload.app_device_id).in_(own)).values(place | {"name": ""}))
+    _wipe_photos(session, col(PhotoUpload.app_device_id).in_(own))
     tokens = sa.select(col(PushToken.id)).where(col(PushToken.customer_id) == customer_id)
     _suppress(session, col(Notification.push_token_id).in_(tokens))
     _run(session, sa.update(Notification).where(col(Notification.push_token_id).in_(tokens)).values(push_token_id=None))
     _run(session, sa.delete(PushToken).where(col(PushToken.customer_id) == customer_id))
+
+
+def _wipe_photos(session: Session, theirs: sa.ColumnElement[bool]) -> None:
+    """Of what was on its way nothing arrives any more: its bytes go with the next sweep (services/photos/sweeping.py)."""
+    comes = col(PhotoUpload.state) == UploadState.RECEIVING
+    ended = {
+        "state": sa.case((comes, UploadState.REFUSED), else_=col(PhotoUpload.state)),
+        "why": sa.case((comes, _WHY), else_=col(PhotoUpload.why)),
+    }
+    # The hash tells whoever has the photo that it was sent here. One phone's are different from each other.
+    nothing = {"name": "", "sha256": sa.func.concat("deleted:", col(PhotoUpload.id))} | dict.fromkeys(("taken_at", "latitude", "longitude"))
+    _run(session, sa.update(PhotoUpload).where(theirs).values(ended | nothing))

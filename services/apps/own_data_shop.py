@@ -51,7 +51,7 @@ PARTS: tuple[Part, ...] = (
     part(
         "photos_sent_by_the_app",
         PhotoUpload,
-        columns(PhotoUpload, "name", "size_bytes", "state", "why", "taken_at", "latitude", "longitude", "created_at"),
+        columns(PhotoUpload, "name", "size_bytes", "sha256", "state", "why", "taken_at", "latitude", "longitude", "created_at"),
         lambda customer: col(PhotoUpload.app_device_id).in_(phones(customer)),
     ),
     part(

@@ -1,7 +1,8 @@
 """A customer deletes their account: what was said by and to them leaves the help desk, with its files. That there was a ticket stays.
 
-Staff's own notes stay, and so does the history, which nobody can change (migration 0005): it holds what triage made out in the words.
-Files are taken off the disk after the commit, because a rolled-back deletion must not have lost them; `sweep` ends what a crash left.
+Staff's own notes stay. Of the history stay its steps and what clocks and reports read; words and what was read of them go
+(services/tickets/forgetting_history.py). Files are taken off the disk after the commit, because a rolled-back deletion must not have lost
+them; `sweep` ends what a crash left.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from app.db import Begin, after_commit, transaction
 from app.keys import unseal
 from services.accounts.models import Customer
 from services.fieldwork.models import VisitConfirmation
-from services.tickets import attachments, changes, inbound_store
+from services.tickets import attachments, changes, forgetting_history, inbound_store
 from services.tickets.changes import By
 from services.tickets.closure_models import TicketRating
 from services.tickets.intake_models import Attachment, Correspondent, InboundMessage, InboundState
@@ -45,6 +46,7 @@ def forget(session: Session, customer: Customer, *, who: By, now: datetime) -> l
     ids = [ticket.id for ticket in tickets if ticket.id is not None]
     _forget_words(session, ids, now=now)
     _forget_what_came_in(session, customer, ids, writers)
+    forgetting_history.blank(session, ids)
     for ticket in tickets:
         ticket.subject, ticket.body, ticket.client_mac, ticket.correspondent_id = "", DELETED, None, None
         session.flush()

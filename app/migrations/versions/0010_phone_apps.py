@@ -214,6 +214,17 @@ BEGIN
     RETURN NULL;
 END $$
 """
+# The history is only ever added to. Whoever deletes their account takes their words out of it: where a transaction is marked to do so
+# (SET LOCAL), `data` may be rewritten, and nothing else.
+_GUARD_HISTORY = """
+CREATE FUNCTION guard_ticket_event() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND current_setting('inet.forgetting', true) = 'on' AND to_jsonb(NEW) - 'data' = to_jsonb(OLD) - 'data' THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'rows of % are never changed or deleted', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END $$
+"""
 _FUNCTIONS = {
     "sync_touch": _TOUCH,
     "sync_note_own": _OWN,
@@ -347,6 +358,24 @@ def _stop_noting_changes() -> None:
             op.execute(f"DROP FUNCTION {name}()")
     op.execute("DROP FUNCTION sync_touch_ticket(bigint)")
     op.execute("DROP FUNCTION sync_touch(text, text, bigint)")
+
+
+def _let_history_forget() -> None:
+    op.execute("DROP TRIGGER ticket_event_append_only ON ticket_event")
+    op.execute(_GUARD_HISTORY)
+    _guard_history_with("guard_ticket_event")
+
+
+def _let_history_forget_nothing() -> None:
+    op.execute("DROP TRIGGER ticket_event_append_only ON ticket_event")
+    op.execute("DROP FUNCTION guard_ticket_event()")
+    _guard_history_with("refuse_change")
+
+
+def _guard_history_with(function: str) -> None:
+    op.execute(
+        f"CREATE TRIGGER ticket_event_append_only BEFORE UPDATE OR DELETE ON ticket_event FOR EACH ROW EXECUTE FUNCTION {function}()"
+    )
 
 
 def upgrade() -> None:
@@ -617,9 +646,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("said_in_id IS NOT NULL"),
     )
     _begin_to_note_changes()
+    _let_history_forget()
 
 
 def downgrade() -> None:
+    _let_history_forget_nothing()
     _stop_noting_changes()
     op.drop_index("ix_ticket_message_said_in_id", table_name="ticket_message", postgresql_where=sa.text("said_in_id IS NOT NULL"))
     op.drop_constraint(op.f("ck_contact_preference_of_one_person"), "contact_preference", type_="check")

@@ -22,7 +22,7 @@ from services.apps.callers import Caller
 from services.apps.desk import Words
 from services.apps.erasure import PaymentUnderWay, TimeUnspent
 from services.apps.login import KeySpent, KeyWrong
-from services.apps.models import AppDevice
+from services.apps.models import AppDevice, PhotoUpload
 from services.audit.models import AuditEntry
 from services.listing import Slice
 from services.notifications import Recipient, preferences, pushes, tell
@@ -31,10 +31,10 @@ from services.notifications.service import BODY
 from services.payments.find import payment_of_client
 from services.payments.models import Payment, WebhookEvent
 from services.tickets import changes, intake, people, sms_intake
-from services.tickets.changes import By
+from services.tickets.changes import SYSTEM, By
 from services.tickets.forgetting import DELETED
 from services.tickets.intake_models import InboundMessage, InboundState
-from services.tickets.models import Channel, MessageKind, Ticket, TicketMessage, TicketState
+from services.tickets.models import Category, Channel, MessageKind, Ticket, TicketMessage, TicketState
 from services.vouchers.models import Voucher, VoucherState
 from tests.conftest import NOON
 from tests.factories import make_payment, staff
@@ -45,8 +45,7 @@ from tests.services.notifications.build import Clock, Expo, Gateway, begin_in, w
 
 MINE, LEGACY = "+220833000061", "+2203000061"
 NAME, MAC, WORDS, TOKEN = "Binta Sowe-Njie", "02:00:00:aa:00:61", "My neighbour Lamin saw it", "ExponentPushToken[binta]"
-# The history cannot be changed (its trigger refuses), and the audit is a chain: neither has what is looked for here.
-_GONE = ("833000061", "3000061", "Binta", MAC, "Lamin", "binta")
+_GONE = ("833000061", "3000061", "Binta", MAC, "Lamin", "binta", "5e" * 32)
 
 
 @pytest.fixture
@@ -88,6 +87,10 @@ def a_life(session: Session, me: Caller) -> dict[str, Any]:
     kept = desk.open_own(session, me, Words(f"{WORDS}, call {MINE}", subject=f"{NAME} here"), client_id="wish-0001", now=NOON)
     ticket = session.get_one(Ticket, kept.ticket_id)
     ticket.client_mac = MAC
+    photo = {"app_device_id": me.app_device_id, "ticket_id": ticket.id, "sha256": "5e" * 32, "size_bytes": 9, "created_at": NOON}
+    place = {"latitude": 13.4, "longitude": -16.6, "taken_at": NOON, "touched_at": NOON}
+    session.add(PhotoUpload(public_id="photo-61", name=f"{NAME}.jpg", **photo, **place))
+    its_history(session, ticket)
     ticket.assignee_id = a_person(session).id
     changes.say(session, ticket, kind=MessageKind.REPLY, body=f"Dear {NAME}", channel=Channel.SMS, who=By("staff:Awa"), now=NOON)
     changes.say(session, ticket, kind=MessageKind.NOTE, body="The router was moved", channel=Channel.SMS, who=By("staff:Awa"), now=NOON)
@@ -101,10 +104,25 @@ def a_life(session: Session, me: Caller) -> dict[str, Any]:
     return {"device": own.id, "payment": payment.id, "ticket": ticket.id, "token": token_for(own.id or 0), "entitlement": entitlement.id}
 
 
+def its_history(session: Session, ticket: Ticket) -> None:
+    """What was read of the words, known when they came, and written into the history by others."""
+    read = {"messages": 1, "category": "general_question", "confidence": 0.5, "abstain": True, "reasons": ["Words that speak: “Lamin”"]}
+    read |= {"entities": [{"kind": "phone", "value": MINE}], "reply": {"text": f"Dear {NAME}"}, "vector": "TGFtaW4="}
+    for kind, data in (
+        ("facts", {"device_id": 61, "mac": MAC, "payment": {"reference": MINE}}),
+        ("triaged", read),
+        ("rated", {"score": 1, "before": None, "comment": WORDS, "round": 0}),
+        ("confirmation", {"works": True, "name": NAME, "comment": WORDS, "happened_at": "2026-11-22T12:00:00Z"}),
+        ("escalated", {"to": ["Awa"], "why": f"{NAME} is angry"}),
+    ):
+        changes.record(session, ticket, kind, data, who=SYSTEM, now=NOON)
+    changes.set_field(session, ticket, "category", Category.GENERAL_QUESTION, who=SYSTEM, now=NOON, why="Words that speak: “Lamin”")
+
+
 def everything(session: Session) -> dict[str, str]:
-    """Each table's rows as text, but the history and the audit, which nobody can change."""
+    """Each table's rows as text, but the audit, which nobody can change, and the words that nobody can be told to have said."""
     session.flush()
-    skipped = {"ticket_event", "audit_entry", "ticket_word", "package_version"}
+    skipped = {"audit_entry", "ticket_word", "package_version"}
     query = "SELECT coalesce(string_agg(t::text, ' '), '') FROM \"{}\" t"
     names = [table.name for table in metadata.sorted_tables if table.name not in skipped]
     return {name: str(session.execute(sa.text(query.format(name))).scalar_one()) for name in names}
@@ -118,6 +136,16 @@ def test_nothing_of_the_person_is_left_in_any_table(session: Session, me: Caller
     erase(session, me, give_up_time=True)
     found = {(name, secret) for name, rows in everything(session).items() for secret in _GONE if secret in rows}
     assert not found
+
+
+def test_nothing_of_a_photo_on_its_way_is_left_and_none_arrives(session: Session, me: Caller) -> None:
+    a_life(session, me)
+    session.add(PhotoUpload(**session.exec(select(PhotoUpload)).one().model_dump(exclude={"id"}) | {"public_id": "2", "sha256": "7f" * 32}))
+    session.flush()
+    erase(session, me, give_up_time=True)
+    for photo in session.exec(select(PhotoUpload)).all():
+        assert (photo.name, photo.taken_at, photo.latitude, photo.longitude, photo.state.value) == ("", None, None, None, "refused")
+        assert photo.sha256 == f"deleted:{photo.id}"
 
 
 def test_what_is_sealed_holds_nothing_either(session: Session, me: Caller) -> None:

@@ -46,7 +46,7 @@ async def checklists_page() -> None:
 def _list(one: Shown, reload: Callable[[], Awaitable[None]]) -> None:
     name = name_of(one.category)
     with panel(name, aside=f"{len(one.items)}"):
-        with ui.element("ol"):
+        with ui.element("ol").classes("items"):
             for item in one.items:
                 with ui.element("li"):
                     ui.label(item.text)
@@ -91,13 +91,15 @@ class _Form:
         self._draw()
         dialog.open()
 
-    def _draw(self) -> None:
+    def _draw(self, at: int | None = None) -> None:
+        """The keyboard goes on in the item `at`: the button that was pressed is drawn anew, and gone."""
         self._box.clear()
         self._fields = []
         with self._box:
             for place, (_, text) in enumerate(self._items):
                 with ui.element("div").classes("row no-wrap items-center w-full").style("gap: 4px"):
-                    self._fields.append(text_field(f"Item {place + 1}", f"item-{place}", value=text, props=f"dense maxlength={MAX_TEXT}"))
+                    props = f"dense maxlength={MAX_TEXT}{' autofocus' if place == at else ''}"
+                    self._fields.append(text_field(f"Item {place + 1}", f"item-{place}", value=text, props=props))
                     self._button("arrow_upward", f"Move item {place + 1} up", partial(self._move, place, -1), f"up-{place}", place > 0)
                     is_last = place == len(self._items) - 1
                     self._button(
@@ -116,17 +118,17 @@ class _Form:
     def _append(self) -> None:
         self._read()
         self._items.append(("", ""))
-        self._draw()
+        self._draw(len(self._items) - 1)
 
     def _move(self, place: int, by: int) -> None:
         self._read()
         self._items.insert(place + by, self._items.pop(place))
-        self._draw()
+        self._draw(place + by)
 
     def _remove(self, place: int) -> None:
         self._read()
         del self._items[place]
-        self._draw()
+        self._draw(min(place, len(self._items) - 1))
 
     async def _act(self) -> None:
         self._read()

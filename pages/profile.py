@@ -18,6 +18,7 @@ from pages.components.dialogs import dialog_card
 from pages.components.forms import code_field, form_buttons, secret_field
 from pages.components.parts import Facts, action_button, copy_button, notice, page_header, panel, tone_chip
 from pages.components.phones import phones_panel
+from pages.live import refresh_on
 from pages.shell import OWN_PATH, agent_here, console_page, current_staff, keep_token, own_token, toast_on_refusal
 from pages.staff_member import session_row
 from services.accounts import own
@@ -58,6 +59,7 @@ async def own_account_page(actor: Principal) -> None:
                 _password()
 
     draw(account, actor)
+    refresh_on(("staff_phones",), refresh)
 
 
 def _account(session: Session, actor: Principal) -> tuple[OwnAccount, tuple[PhoneRow, ...]]:

@@ -15,6 +15,7 @@ from pages.components.forms import form_buttons, text_field
 from pages.components.parts import Facts, action_button, moment, notice, page_header, panel, tone_chip
 from pages.components.phones import phones_panel
 from pages.components.states import empty_state
+from pages.live import refresh_on
 from pages.shell import console_page, current_staff, toast_on_refusal
 from pages.staff import PATH as LIST_PATH
 from pages.staff import hand_over, show_link, state_of
@@ -53,6 +54,7 @@ async def staff_member_page(staff_id: int, actor: Principal) -> None:
                 _facts(shown)
 
     await draw(staff, actor)
+    refresh_on(("staff_phones",), refresh)
 
 
 async def _sessions_of(actor: Principal, staff_id: int) -> tuple[OpenSession, ...] | None:

@@ -40,8 +40,8 @@ def _checks(checks: tuple[tuple[VisitCheck, str], ...]) -> None:
         done = sum(check.is_done for check, _ in checks)
         ui.label(f"Looked at: {done} of {len(checks)} in order").classes("soft small")
         for check, name in checks:
-            with ui.element("div").classes("row no-wrap items-start").style("gap: 8px"):
-                ui.icon("check" if check.is_done else "close").classes("soft").props(
+            with ui.element("div").classes("field-check" if check.is_done else "field-check amiss"):
+                ui.icon("check" if check.is_done else "close").props(
                     f'role=img aria-label="{"in order" if check.is_done else "not in order"}"'
                 )
                 with ui.element("div"):
@@ -53,14 +53,15 @@ def _parts(parts: tuple[tuple[PartUsed, str], ...]) -> None:
     with ui.element("div").mark("parts"):
         ui.label("Parts").classes("soft small")
         for part, name in parts:
-            ui.label(f"{part.quantity} × {part.name}")
-            ui.label(", ".join(said for said in (part.serial, name) if said)).classes("soft small")
+            with ui.element("div").classes("field-part"):
+                ui.label(f"{part.quantity} × {part.name}")
+                ui.label(", ".join(said for said in (part.serial, name) if said)).classes("soft small")
 
 
 def _confirmation(said: VisitConfirmation, name: str) -> None:
     with ui.element("div").mark("confirmation"):
         ui.label("What the customer said").classes("soft small")
-        with ui.element("div").classes("row items-center").style("gap: 8px"):
+        with ui.element("div").classes("row items-center q-mt-xs").style("gap: 8px"):
             tone_chip("It works", "good") if said.works else tone_chip("Not yet", "bad")
             ui.label(said.name or "no name given").classes("" if said.name else "faint")
             with ui.element("span").classes("soft small"):

@@ -46,15 +46,18 @@ def phones_panel(
 
 
 def _row(phone: PhoneRow, log_out: LogOut | None, refresh: Refresh) -> None:
-    with ui.element("div").classes("item"):
+    with ui.element("div").classes("item phone"):
         ui.icon(_ICONS.get(phone.platform.lower(), "smartphone")).classes("soft")
-        ui.label(phone.name).style("overflow-wrap: anywhere")
-        about = " ".join(part for part in (phone.platform, phone.app_version) if part and part != phone.name)
-        ui.label(about).classes("soft small").style("flex: 1 1 120px; min-width: 0")
-        with ui.element("div").classes("end soft small"):
-            moment(phone.last_seen_at)
+        with ui.element("div").classes("grow"):
+            ui.label(phone.name)
+            with ui.element("div").classes("about soft small"):
+                if about := " ".join(part for part in (phone.platform, phone.app_version) if part and part != phone.name):
+                    ui.label(about)
+                moment(phone.last_seen_at)
         if log_out is not None:
-            ui.button("Log out", on_click=partial(_log_out, phone, log_out, refresh)).props("flat dense color=link").mark("log-out-phone")
+            button = ui.button("Log out", on_click=partial(_log_out, phone, log_out, refresh)).props("flat dense no-wrap color=link")
+            button.props["aria-label"] = f"Log out {phone.name}"
+            button.mark("log-out-phone")
 
 
 async def _log_out(phone: PhoneRow, log_out: LogOut, refresh: Refresh) -> None:
@@ -78,6 +81,11 @@ async def _add(staff_id: int, refresh: Refresh) -> None:
 
 def _show(shown: Shown, refresh: Refresh) -> None:
     """The code, once; the list is read anew when the dialog goes."""
+
+    async def done() -> None:
+        dialog.close()
+        await refresh()
+
     drawn = segno.make(shown.content, error="m").svg_inline(scale=5, border=3, dark="#000", light="#fff")
     with dialog_card("Scan this with INET-Tech") as dialog:
         words = "Whoever scans it acts as this person: let nobody else see it. It is good for one phone, and for ten minutes."
@@ -87,6 +95,5 @@ def _show(shown: Shown, refresh: Refresh) -> None:
         ui.label(shown.code).classes("mono text-center w-full").mark("phone-code")
         with ui.element("div").classes("buttons"):
             copy_button(shown.code)
-            ui.button("Done", on_click=dialog.close).props("unelevated color=primary").mark("done")
-    dialog.on("hide", refresh)
+            ui.button("Done", on_click=done).props("unelevated color=primary").mark("done")
     dialog.props("persistent").open()

@@ -29,7 +29,7 @@ async def _ask(by: Principal) -> bool:
     # Closing the dialog, which the form does, would take back what was submitted to it.
     proven: list[bool] = []
     with dialog_card("Is it you?") as dialog:
-        ui.label("This is worth money, so it is asked for again every ten minutes.").classes("soft")
+        ui.label("For a step like this it is asked for again every ten minutes.").classes("soft")
         field = code_field("A code of your app, or a recovery code") if means == "code" else secret_field("Your password", "password")
 
         async def act() -> None:

@@ -10,6 +10,7 @@ from nicegui import ui
 from app.clock import utc_now
 from app.db import in_transaction
 from pages.components import words
+from pages.components.acting import on_the_page
 from pages.components.dialogs import confirm, dialog_card
 from pages.components.forms import form_buttons, text_field
 from pages.components.parts import action_button, page_header, panel, tone_chip
@@ -82,9 +83,9 @@ class _Page:
                 tone_chip(said, "busy")
             with ui.element("div").classes("end row no-wrap"):
                 if may_edit:
-                    edit = ui.button(icon="edit", color=None, on_click=partial(self._form, one))
+                    edit = ui.button(icon="edit", color=None, on_click=on_the_page(partial(self._form, one)))
                     edit.props(f'flat round dense aria-label="Change {one.name}"').mark(f"edit-macro-{one.id}")
-                    gone = ui.button(icon="delete_outline", color=None, on_click=partial(self._delete, one))
+                    gone = ui.button(icon="delete_outline", color=None, on_click=on_the_page(partial(self._delete, one)))
                     gone.props(f'flat round dense aria-label="Delete {one.name}"').mark(f"delete-macro-{one.id}")
 
     def _form(self, one: Macro | None) -> None:

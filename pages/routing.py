@@ -13,6 +13,7 @@ from sqlmodel import Session
 from app.clock import utc_now
 from app.db import in_transaction
 from pages.components import words
+from pages.components.acting import on_the_page
 from pages.components.dialogs import confirm
 from pages.components.parts import action_button, page_header, panel, tone_chip
 from pages.components.states import empty_state
@@ -126,7 +127,7 @@ def _buttons(view: RuleView, shown: _Shown, refresh: Refresh) -> None:
 
 
 def _icon(icon: str, label: str, act: Callable[[], Any], marker: str) -> ui.button:
-    return ui.button(icon=icon, color=None, on_click=act).props(f'flat round dense aria-label="{label}"').mark(marker)
+    return ui.button(icon=icon, color=None, on_click=on_the_page(act)).props(f'flat round dense aria-label="{label}"').mark(marker)
 
 
 async def _move(view: RuleView, to: int, shown: _Shown, refresh: Refresh) -> None:

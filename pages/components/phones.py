@@ -10,6 +10,7 @@ from nicegui import ui
 
 from app.clock import utc_now
 from app.db import in_transaction
+from pages.components.acting import on_the_page
 from pages.components.dialogs import confirm, dialog_card
 from pages.components.parts import action_button, copy_button, moment, panel
 from pages.components.prove import proven_staff
@@ -55,7 +56,9 @@ def _row(phone: PhoneRow, log_out: LogOut | None, refresh: Refresh) -> None:
                     ui.label(about)
                 moment(phone.last_seen_at)
         if log_out is not None:
-            button = ui.button("Log out", on_click=partial(_log_out, phone, log_out, refresh)).props("flat dense no-wrap color=link")
+            button = ui.button("Log out", on_click=on_the_page(partial(_log_out, phone, log_out, refresh))).props(
+                "flat dense no-wrap color=link"
+            )
             button.props["aria-label"] = f"Log out {phone.name}"
             button.mark("log-out-phone")
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from email.message import Message
 
 import sqlalchemy as sa
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from app.events import publish
@@ -149,11 +150,20 @@ def _flood(session: Session, message: InboundMessage, mail: Mail) -> Verdict | N
 
 
 def _before(session: Session, message: InboundMessage, macs: tuple[str, ...], *, since: datetime) -> int:
+    """What seems to be the same mail once more, and was not looked at yet, does not count twice."""
+    other = aliased(InboundMessage)
+    is_there_already = sa.exists().where(
+        col(other.mail_id) == col(InboundMessage.mail_id),
+        col(other.raw_bytes) == col(InboundMessage.raw_bytes),
+        col(other.id) != col(InboundMessage.id),
+        (col(other.state) != InboundState.STORED) | (col(other.id) < col(InboundMessage.id)),
+    )
     counted = sa.select(sa.func.count()).where(
         col(InboundMessage.sender_mac).in_(macs),
         col(InboundMessage.received_at) > since,
         col(InboundMessage.received_at) <= message.received_at,
         col(InboundMessage.id) < message.id,
         col(InboundMessage.state) != InboundState.IGNORED,
+        ~((col(InboundMessage.state) == InboundState.STORED) & is_there_already),
     )
     return int(session.execute(counted).scalar_one())

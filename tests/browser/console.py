@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Self
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 from app.settings import DEMO_PASSWORD
 from tests.browser.browsers import DESKTOP, Browsers, Screen
 from tests.browser.world import World
 
 _PATIENCE_MS = 20_000
+_MENU_MS = 5_000
 # By product and account: a person who logged in once today opens the console again without a password.
 _kept: dict[tuple[str, str], dict[str, str]] = {}
 
@@ -105,8 +107,14 @@ class Staff:
 
     def chooses(self, label: str, option: str) -> Self:
         """From a menu of the dialog that is open."""
-        self.dialog.get_by_label(label, exact=True).click()
-        self.page.get_by_role("option", name=option).click()
+        wanted = self.page.get_by_role("option", name=option)
+        # On a busy machine the menu may close again while the dialog still settles; a person opens it once more.
+        for _ in range(3):
+            self.dialog.get_by_label(label, exact=True).click()
+            with suppress(TimeoutError):
+                wanted.wait_for(timeout=_MENU_MS)
+                break
+        wanted.click()
         return self
 
     def more(self, entry: str) -> Self:

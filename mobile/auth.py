@@ -14,8 +14,9 @@ from app.access import public
 from app.clock import utc_now
 from app.db import transaction
 from app.documented import refusals
-from mobile.people import Body, DeviceName, Person, PhoneFacts, device_name, person_of
+from mobile.people import DeviceName, Person, PhoneFacts, device_name, person_of
 from mobile.security import AnyPhone
+from mobile.shapes import Body
 from services.accounts.customers import device_from_token, token_for
 from services.accounts.models import Staff
 from services.apps import devices, enrolment, login, tries

@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field
 from app.clock import utc_now
 from app.db import transaction
 from app.documented import refusals
-from mobile.people import Body, DeviceName, Me, device_name, person_of
+from mobile.people import DeviceName, Me, device_name, person_of
 from mobile.security import AnyPhone
+from mobile.shapes import Body
 from services.apps import devices
 from services.apps.models import AppDevice
 

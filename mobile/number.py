@@ -9,8 +9,9 @@ from app.clock import utc_now
 from app.db import transaction
 from app.documented import refusals
 from mobile.auth import KeySent
-from mobile.people import Body, CustomerPerson, customer_person
+from mobile.people import CustomerPerson, customer_person
 from mobile.security import CustomerPhone
+from mobile.shapes import Body
 from services.apps import numbers
 
 router = APIRouter(prefix="/profile/phone", tags=["mobile"])

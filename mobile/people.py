@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field
 from sqlmodel import Session
 
+from mobile.shapes import Body
 from services.accounts.models import Customer
 from services.accounts.permissions import Permission
 from services.apps.callers import Caller
 from services.apps.devices import Phone
 from services.apps.models import App, AppDevice
-
-
-class Body(BaseModel):
-    """What a phone sends: nothing but what is named, and text that PostgreSQL can hold."""
-
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
-
-    @field_validator("*")
-    @classmethod
-    def _is_text(cls, value: object) -> object:
-        if isinstance(value, str) and "\x00" in value:
-            raise ValueError("contains a character that is not text")
-        return value
 
 
 class PhoneFacts(Body):

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AwareDatetime, BeforeValidator, Field
+
+from services.apps.mutations.kinds import Payload
 
 NO_STORE = {"Cache-Control": "no-store"}
 """For what is worth money, or private: no phone and nobody on the way keeps the answer."""
@@ -36,15 +38,5 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_text_alone)]
 """A time as text, with its zone."""
 
 
-class Body(BaseModel):
+class Body(Payload):
     """A body of a request: what it does not know is refused, so that nothing is set by the way."""
-
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
-
-    @field_validator("*")
-    @classmethod
-    def _is_text(cls, value: object) -> object:
-        # PostgreSQL takes no NUL, and no person types one.
-        if isinstance(value, str) and "\x00" in value:
-            raise ValueError("contains a character that is not text")
-        return value

@@ -1,26 +1,21 @@
-"""The apps' credentials: short access tokens (JWT, RFC 9068), each made with one device key and worth nothing without its phone's row."""
+"""The apps' credentials: device keys, and short access tokens that are each made with one and worth nothing without the phone's row."""
 
 from __future__ import annotations
 
 import hmac
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet, OctKey
+from app.keys import keyed_mac, keyed_macs
+from services.accounts.short_tokens import LIFETIME, ShortTokens
 
-from app.keys import derived_secret, keyed_mac, keyed_macs
-from app.settings import get_settings
-
-LIFETIME = timedelta(minutes=10)
+__all__ = ["DEVICE_KEY", "LIFETIME", "Claims", "device_of_key", "forget", "make", "new_device_key", "read"]
 DEVICE_KEY = "app-device-key"
 """The purpose that device keys are hashed for."""
 _ISSUED, _TAG = "app-device-key-issued", 32
-_ALGORITHM = "HS256"
-_ISSUER, _AUDIENCE = "inet-portal", "inet-portal/mobile"
+_TOKENS = ShortTokens(purpose="app-token", audience="mobile")
+forget = _TOKENS.forget
 
 
 @dataclass(frozen=True)
@@ -29,18 +24,6 @@ class Claims:
 
     device: str
     key_number: int
-
-
-@lru_cache(maxsize=1)
-def _keys() -> KeySet:
-    """The signing key first, then those that still open: a key is rotated by naming a new one in front (INET_TOKEN_KEY_IDS)."""
-    names = [name.strip() for name in get_settings().token_key_ids.split(",") if name.strip()]
-    return KeySet([OctKey.import_key(derived_secret(f"app-token:{name}"), {"kid": name, "alg": _ALGORITHM}) for name in names])
-
-
-def forget() -> None:
-    """Read the key names anew (tests, rotation)."""
-    _keys.cache_clear()
 
 
 def new_device_key(device: str) -> str:
@@ -58,34 +41,12 @@ def device_of_key(key: str) -> str | None:
 
 def make(*, device: str, key_number: int, now: datetime) -> str:
     """A token for one phone, good for `LIFETIME`."""
-    key = _keys().keys[0]
-    claims = {
-        "iss": _ISSUER,
-        "aud": _AUDIENCE,
-        "sub": device,
-        "key": key_number,
-        "iat": int(now.timestamp()),
-        "exp": int((now + LIFETIME).timestamp()),
-    }
-    return jwt.encode({"alg": _ALGORITHM, "typ": "at+jwt", "kid": key.kid}, claims, key)
+    return _TOKENS.make({"sub": device, "key": key_number}, now=now)
 
 
 def read(token: str, *, now: datetime) -> Claims | None:
     """None for a token that is forged, expired, foreign or of another kind."""
-    try:
-        found = jwt.decode(token, _keys(), algorithms=[_ALGORITHM])
-        rules = jwt.JWTClaimsRegistry(
-            now=int(now.timestamp()),
-            leeway=0,
-            iss={"essential": True, "value": _ISSUER},
-            aud={"essential": True, "value": _AUDIENCE},
-            exp={"essential": True},
-            sub={"essential": True},
-        )
-        rules.validate(found.claims)
-    except (JoseError, ValueError):
+    claims = _TOKENS.read(token, needed="sub", now=now)
+    if claims is None or not isinstance(claims["sub"], str) or not isinstance(claims.get("key"), int):
         return None
-    device, number = found.claims["sub"], found.claims.get("key")
-    if found.header.get("typ") != "at+jwt" or not isinstance(device, str) or not isinstance(number, int):
-        return None
-    return Claims(device, number)
+    return Claims(claims["sub"], claims["key"])

@@ -44,6 +44,16 @@ class Staff:
             expect(self.main).to_contain_text(text, timeout=_PATIENCE_MS)
         return self
 
+    def follows(self, link: Locator) -> Self:
+        """A link in a list that news redraw: a row that goes between the press and its end takes the click along, and one clicks again."""
+        here = self.page.url
+        for _ in range(3):
+            link.click()
+            with suppress(TimeoutError):
+                self.page.wait_for_url(lambda url: url != here, timeout=_MENU_MS, wait_until="commit")
+                break
+        return self
+
     def presses(self, name: str) -> Self:
         self.page.get_by_role("button", name=name, exact=True).click()
         return self

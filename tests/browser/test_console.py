@@ -37,7 +37,7 @@ def test_staff_see_every_step_of_a_payment(world: World, browsers: Browsers, scr
     receipt = customer.receipt
     customer.goes_to_wave().pays().is_online()
     staff = at_the_console(world, browsers, screen=screen, is_touch=is_touch).opens("/payments")
-    staff.main.get_by_role("link", name=receipt).click()
+    staff.follows(staff.main.get_by_role("link", name=receipt))
     staff.sees(
         f"Payment {receipt}",
         "The customer chose a package",

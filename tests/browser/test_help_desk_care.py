@@ -17,7 +17,7 @@ def test_a_report_with_a_photo_comes_up_is_answered_and_comes_back(world: World,
     care = at_the_desk(world, browsers).opens("/tickets?state=new").sees("Tickets")
     customer = Customer(world, browsers.open(), world.join())
     reference = customer.arrives().reports("Every page stays white here at the stall", photo=photo())
-    care.row(reference).get_by_role("link", name=reference).click()
+    care.follows(care.row(reference).get_by_role("link", name=reference))
     assert customer.phone is not None
     care.sees(f"Ticket {reference}", "Every page stays white here", re.compile(customer.phone.mac, re.IGNORECASE))
     ((place,),) = world.ask_database("SELECT s.name FROM site s JOIN gateway g ON g.site_id = s.id WHERE g.slug = %s", customer.phone.slug)
@@ -42,7 +42,7 @@ def test_who_paid_and_is_not_served_comes_first_and_is_helped_by_one_press(world
     payment_page = customer.page.url
     reference = customer.reports("I paid and nothing happens", link="Report a problem with this payment")
     care = at_the_desk(world, browsers).opens("/tickets?priority=urgent")
-    care.row(reference).get_by_role("link", name=reference).click()
+    care.follows(care.row(reference).get_by_role("link", name=reference))
     care.sees("Urgent", "Paid, and not served yet", receipt)
     care.reads_in_history("Priority: urgent", re.compile("not served", re.IGNORECASE))
     world.mend("portabilling")

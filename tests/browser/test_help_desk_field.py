@@ -24,7 +24,7 @@ def test_a_technician_sees_only_what_was_given_and_works_it_off_on_a_phone(world
     expect(tech.main).not_to_contain_text("How much is a week?")
     tech.opens("/tickets").sees("The mast leans over")
     expect(tech.main).not_to_contain_text("How much is a week?")
-    tech.main.get_by_role("link", name=given).click()
+    tech.follows(tech.main.get_by_role("link", name=given))
     tech.sees_state("New").notes("The guy wire is cut").presses("Work on it").sees_state("Open")
     assert not tech.scrolls_sideways
     tech.presses("Let it wait").chooses("It waits for", "a part").dialog.get_by_role("button", name="Let it wait").click()
@@ -48,7 +48,7 @@ def test_a_mail_becomes_a_ticket_and_the_answer_to_our_answer_joins_it(world: Wo
     writer = f"binta{new_number().replace(' ', '')}@example.gm"
     world.writes_mail(**{"from": f"Binta <{writer}>", "subject": "No internet at school", "text": "The whole school is offline."})
     care = at_the_desk(world, browsers).opens("/tickets?channel=email")
-    care.row("No internet at school").get_by_role("link").first.click()
+    care.follows(care.row("No internet at school").get_by_role("link").first)
     care.hears("The whole school is offline.").says("Is the lamp of the box green?")
     mail = wait_for(lambda: [one for one in world.mails_to(writer) if "lamp" in one["text"]], "our mail")[0]
     answers = {"In-Reply-To": mail["message_id"]}

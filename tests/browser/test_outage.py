@@ -35,7 +35,7 @@ def test_an_outage_and_its_end_are_seen_in_the_open_list_by_themselves(world: Wo
     try:
         row = staff.main.get_by_role("row").filter(has_text=place).first
         expect(row).to_contain_text("Open", timeout=_PATIENCE_MS)
-        row.get_by_role("link", name=re.compile("I-")).click()
+        staff.follows(row.get_by_role("link", name=re.compile("I-")))
         staff.sees(re.compile("Incident I-"), place, "Seen down", "Incident opened", "still down", "its own")
     finally:
         world.sandbox.http.post("/_control/openwisp/devices", json={"location": location, "status": "ok"}).raise_for_status()

@@ -15,11 +15,14 @@ depends_on = None
 # In plpgsql, which keeps its plans: a function in SQL is planned anew at every call.
 _TOUCH = """
 CREATE FUNCTION sync_touch(p_audience text, p_kind text, p_id bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE mine bigint := pg_current_xact_id()::text::bigint;
 BEGIN
     IF p_audience IS NULL OR p_id IS NULL THEN RETURN; END IF;
-    INSERT INTO sync_change (audience, kind, entity_id, xid, at)
-    VALUES (p_audience, p_kind, p_id, pg_current_xact_id()::text::bigint, now())
-    ON CONFLICT (audience, kind, entity_id) DO UPDATE SET xid = excluded.xid, at = excluded.at WHERE sync_change.xid <> excluded.xid;
+    -- One transaction changes a thing several times: from the second time on this is all.
+    PERFORM FROM sync_change WHERE audience = p_audience AND kind = p_kind AND entity_id = p_id AND xid = mine;
+    IF FOUND THEN RETURN; END IF;
+    INSERT INTO sync_change (audience, kind, entity_id, xid, at) VALUES (p_audience, p_kind, p_id, mine, now())
+    ON CONFLICT (audience, kind, entity_id) DO UPDATE SET xid = excluded.xid, at = excluded.at;
 END $$
 """
 # What belongs to one customer: told to whom it belonged as well, so that a phone lets go of what went to another person.
@@ -55,8 +58,12 @@ END $$
 _TICKET = """
 CREATE FUNCTION sync_note_ticket() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM sync_touch_ticket(NEW.id);
-    IF TG_OP = 'UPDATE' THEN
+    -- Nothing was merged yet into one that is new.
+    IF TG_OP = 'INSERT' THEN
+        PERFORM sync_touch('c:' || NEW.customer_id, 'ticket', NEW.id);
+        PERFORM sync_touch('s:' || NEW.assignee_id, 'ticket', NEW.id);
+    ELSE
+        PERFORM sync_touch_ticket(NEW.id);
         IF OLD.customer_id IS DISTINCT FROM NEW.customer_id THEN
             PERFORM sync_touch('c:' || OLD.customer_id, 'ticket', OLD.id);
             -- Words that moved to another ticket are shown there to their own customer alone.

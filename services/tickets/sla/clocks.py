@@ -18,6 +18,7 @@ from services.tickets.sla.terms import Step, Terms
 from services.tickets.sla_models import SlaStep
 
 # After these a ticket may be another kind of case than the one that its policy was chosen for.
+_TERMS = "sla_terms"
 _CHOOSES = frozenset({"created", "priority", "category", "customer"})
 Fired = Collection[tuple[str, int, str]]
 
@@ -53,8 +54,16 @@ def history(session: Session, ticket_id: int | None) -> list[Happened]:
 
 def played(session: Session, events: Sequence[Happened], *, now: datetime, known: dict[int, Terms] | None = None) -> Replayed:
     """The clocks by this history. An event that another host's clock dated a little later than `now` still counts."""
-    terms = known if known is not None else policies.terms_of(session, versions_in(events))
+    terms = known if known is not None else _terms(session, versions_in(events))
     return replay(events, terms, max((now, *(event.at for event in events[-3:]))))
+
+
+def _terms(session: Session, versions: set[int]) -> dict[int, Terms]:
+    """Versions never change, so a transaction reads each once, however often it replays."""
+    held: dict[int, Terms] = session.info.setdefault(_TERMS, {})
+    if missing := versions - held.keys():
+        held |= policies.terms_of(session, missing)
+    return {one: held[one] for one in versions if one in held}
 
 
 def is_owed_an_answer(session: Session, reference: str) -> bool:

@@ -74,9 +74,20 @@ def _whole(session: Session, kind: str, data: Mapping[str, Any]) -> dict[str, An
 def begin(session: Session, ticket: Ticket, *, who: By, now: datetime, words_follow: bool = False) -> None:
     """A new ticket's first event; the row is complete and has its id. With `words_follow` it is said at once what it is found by."""
     data = {"channel": ticket.channel, "priority": ticket.priority, "category": ticket.category, "customer_id": ticket.customer_id}
+    if words_follow:
+        _begin_only(session, ticket, data, who=who, now=now)
+        return
     record(session, ticket, "created", data, who=who, now=now)
-    if not words_follow:
-        index(session, ticket)
+    index(session, ticket)
+
+
+def _begin_only(session: Session, ticket: Ticket, data: dict[str, Any], *, who: By, now: datetime) -> None:
+    """As `record`, for a ticket whose clocks are read from its history in a moment: intake is not to wait for that twice."""
+    assert ticket.id is not None
+    session.add(TicketEvent(ticket_id=ticket.id, at=now, actor=who.label, kind="created", data=data))
+    session.flush()
+    clocks.choose_at_birth(session, ticket, data, now=now)
+    publish(session, "tickets", ticket.id)
 
 
 def say(

@@ -64,6 +64,7 @@ def open_ticket(session: Session, opening: Opening, *, who: By, now: datetime) -
         language=opening.language,
         category=opening.category,
         priority=opening.priority,
+        change_number=1,
         created_at=now,
         updated_at=now,
         last_customer_at=now,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -43,6 +43,11 @@ def refresh(session: Session, ticket: Ticket, *, now: datetime) -> None:
     _choose(session, ticket, events, now=now)
     replayed = played(session, events, now=now)
     store(ticket, replayed, next_at=earliest(*(one.at for one in pending(replayed, fired(session, ticket.id)))))
+
+
+def choose_at_birth(session: Session, ticket: Ticket, created: Mapping[str, Any], *, now: datetime) -> None:
+    """Choose the policy of a ticket that has no more than its first event; `refresh` stores its deadlines with what follows."""
+    _choose(session, ticket, [Happened(now, "created", created)], now=now)
 
 
 def history(session: Session, ticket_id: int | None) -> list[Happened]:

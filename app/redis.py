@@ -11,6 +11,8 @@ import redis.asyncio
 from app.settings import get_settings
 
 Away = (redis.RedisError, OSError)
+HOT_TIMEOUT_SECONDS = 1.0
+"""A hot question that Redis does not answer by then is put to PostgreSQL."""
 _sync: redis.Redis | None = None
 _async: dict[tuple[asyncio.AbstractEventLoop, str], redis.asyncio.Redis] = {}
 
@@ -33,7 +35,7 @@ def async_client() -> redis.asyncio.Redis:
     url = get_settings().redis_url
     key = asyncio.get_running_loop(), url
     if key not in _async:
-        _async[key] = redis.asyncio.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1)
+        _async[key] = redis.asyncio.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=HOT_TIMEOUT_SECONDS)
     return _async[key]
 
 

@@ -28,12 +28,12 @@ from tests.pages.conftest import SignIn
 
 
 async def until(found: Callable[[], bool]) -> None:
-    """Actions hop to a thread; give the loop turns until they are done."""
-    for _ in range(500):
+    """Actions hop to a thread; give the loop turns until they are done. A `found` that can say what it saw instead is asked to."""
+    for _ in range(1000):
         if found():
             return
         await asyncio.sleep(0.02)
-    raise AssertionError("it did not happen")
+    raise AssertionError(f"it did not happen: {found}")
 
 
 def table(user: User, marker: str) -> ui.table:
@@ -46,8 +46,17 @@ def label(user: User, marker: str) -> str:
     return found.text
 
 
-def toasted(user: User, words: str) -> Callable[[], bool]:
-    return lambda: user.notify.contains(words)
+class toasted:  # noqa: N801 - reads as a condition
+    """Whether the person was told these words."""
+
+    def __init__(self, user: User, words: str) -> None:
+        self._user, self._words = user, words
+
+    def __call__(self) -> bool:
+        return self._user.notify.contains(self._words)
+
+    def __str__(self) -> str:
+        return f"{self._words!r} was not told, but {self._user.notify.messages}"
 
 
 @pytest.fixture

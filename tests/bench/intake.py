@@ -34,7 +34,11 @@ def cost_of_intake(stack: Stack, router: Router) -> list[Result]:
         gateway = gateway_by_slug(session, router.slug)
     dispose()
     assert gateway.id is not None
-    with web_process(stack, __name__) as web, alone_on_one_core(stack, web), httpx.Client(base_url=f"http://127.0.0.1:{web.port}", timeout=20) as http:
+    with (
+        web_process(stack, __name__) as web,
+        alone_on_one_core(stack, web),
+        httpx.Client(base_url=f"http://127.0.0.1:{web.port}", timeout=20) as http,
+    ):
         _send(http, gateway.id, _WARM)
         turns = [_cpu_ms(web, http, gateway.id) for _ in range(_TURNS)]
     return [Result("CPU of a report before its answer", statistics.median(turns), "ms", GOAL_MS, "lower")]

@@ -46,7 +46,7 @@ def label(user: User, marker: str) -> str:
     return found.text
 
 
-class toasted:  # noqa: N801 - reads as a condition
+class toasted:
     """Whether the person was told these words."""
 
     def __init__(self, user: User, words: str) -> None:

@@ -15,13 +15,17 @@ import services.network.incident_models
 import services.network.models
 import services.notifications.models
 import services.packages.models
+import services.packages.promo_models
+import services.payments.clearing.models
 import services.payments.models
+import services.payments.reconciliation.models
 import services.tickets.closure_models
 import services.tickets.desk_models
 import services.tickets.intake_models
 import services.tickets.models
 import services.tickets.sla_models
 import services.tickets.work_models
+import services.vouchers.batch_models
 import services.vouchers.models  # noqa: F401
 
 metadata = SQLModel.metadata

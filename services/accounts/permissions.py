@@ -17,10 +17,16 @@ class Permission(StrEnum):
     PACKAGES_EDIT = "packages:edit"
     PAYMENTS_READ = "payments:read"
     PAYMENTS_RETRY = "payments:retry"
+    PAYMENTS_REFUND = "payments:refund"
+    REFUNDS_APPROVE = "refunds:approve"
+    REFUND_RULES_EDIT = "refund-rules:edit"
+    MONEY_READ = "money:read"
+    RECONCILIATION_EDIT = "reconciliation:edit"
     VOUCHERS_READ = "vouchers:read"
     VOUCHERS_ISSUE = "vouchers:issue"
     VOUCHERS_BLOCK = "vouchers:block"
     VOUCHERS_REVEAL = "vouchers:reveal"
+    VOUCHERS_BATCH = "vouchers:batch"
     SESSIONS_READ = "sessions:read"
     SESSIONS_END = "sessions:end"
     SESSIONS_EXTEND = "sessions:extend"
@@ -94,6 +100,8 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     },
     Role.CUSTOMER_CARE: _READ_SHOP
     | {P.PAYMENTS_RETRY, P.VOUCHERS_ISSUE, P.VOUCHERS_REVEAL, P.SESSIONS_END, P.GATEWAYS_READ, P.NETWORK_READ, P.COMPENSATION_READ}
+    # What they may give back is bounded by the refund rules; a second person approves it.
+    | {P.PAYMENTS_REFUND}
     | {P.SESSIONS_EXTEND, P.TICKETS_READ, P.TICKETS_EDIT, P.TICKETS_ASSIGN, P.ACCESS_READ, P.ACCESS_GRANT}
     | {P.NOTIFICATIONS_READ, P.NOTIFICATIONS_EDIT, P.TICKETS_REPLY, P.REPORTS_READ},
     # Of tickets, only those that were given to them (services/tickets/sight.py).
@@ -102,6 +110,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     | {P.ACCESS_READ},
     Role.BILLING_OFFICER: _READ_SHOP
     | {P.PACKAGES_EDIT, P.PAYMENTS_RETRY, P.VOUCHERS_ISSUE, P.VOUCHERS_BLOCK, P.VOUCHERS_REVEAL, P.TICKETS_READ}
+    | {P.PAYMENTS_REFUND, P.REFUNDS_APPROVE, P.MONEY_READ, P.RECONCILIATION_EDIT, P.VOUCHERS_BATCH}
     | {P.NETWORK_READ, P.COMPENSATION_READ, P.COMPENSATION_EDIT, P.REPORTS_READ},
 }
 # What an outside service's token may be given: the shop and the network. Nothing of staff, tokens or the audit; no codes of old vouchers.
@@ -111,6 +120,9 @@ API_SCOPES = frozenset(
         P.PACKAGES_EDIT,
         P.PAYMENTS_READ,
         P.PAYMENTS_RETRY,
+        P.PAYMENTS_REFUND,
+        P.MONEY_READ,
+        P.VOUCHERS_BATCH,
         P.VOUCHERS_READ,
         P.VOUCHERS_ISSUE,
         P.VOUCHERS_BLOCK,

@@ -13,11 +13,22 @@ CURRENCY = "GMD"
 
 
 class Package(SQLModel, table=True):
+    """`on_sale_from` and `on_sale_until` narrow `is_on_sale`; where it is sold stands in `package_site`."""
+
+    __table_args__ = (
+        sa.CheckConstraint("on_sale_from < on_sale_until", name="window_in_order"),
+        sa.CheckConstraint("stock_mark BETWEEN 0 AND 10000", name="stock_mark_sane"),
+    )
+
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
     public_id: str = Field(max_length=32, unique=True)
     position: int = 0
     is_on_sale: bool = True
     current_version: int = 1
+    on_sale_from: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    on_sale_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    # How many vouchers are held ready in PortaBilling, for when it does not answer (services/vouchers/stock.py).
+    stock_mark: int = Field(default=20, sa_column_kwargs={"server_default": "20"})
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 

@@ -10,6 +10,7 @@ from sqlmodel import Session
 from app import correlation
 from app.events import publish
 from services.payments import answers
+from services.payments.clearing.posting import post_event
 from services.payments.models import EventKind, Payment, PaymentEvent, PaymentStatus
 
 
@@ -39,6 +40,7 @@ def record(
             at=now,
         )
     )
+    post_event(session, payment, kind, detail, actor=actor, now=now)
     answers.forget(session, payment)
     publish(session, "payments", payment.id)
 

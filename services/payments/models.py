@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from app.db import Json, UtcDateTime, enum_type
+from services.accounts.models import Role
+from services.packages import promo_models as _promo_models  # noqa: F401 - a table that payments refer to
 from services.payments.errors import IllegalMove
 
 
@@ -36,7 +38,8 @@ MOVES: dict[PaymentStatus, frozenset[PaymentStatus]] = {
     S.EXPIRED: frozenset({S.PAID, S.ATTENTION}),
     S.FAILED: frozenset({S.CHECKOUT_OPEN, S.PAID, S.ATTENTION}),
     S.PAID: frozenset({S.VOUCHER_ISSUED, S.REFUNDING, S.ATTENTION}),
-    S.VOUCHER_ISSUED: frozenset({S.CHARGED, S.REFUNDING, S.ATTENTION}),
+    # With a voucher of the stock access does not wait for the charge, which is settled later.
+    S.VOUCHER_ISSUED: frozenset({S.CHARGED, S.ACCESS_GRANTED, S.REFUNDING, S.ATTENTION}),
     S.CHARGED: frozenset({S.ACCESS_GRANTED, S.REFUNDING, S.ATTENTION}),
     S.ACCESS_GRANTED: frozenset({S.SERVED, S.REFUNDING, S.ATTENTION}),
     S.SERVED: frozenset({S.REFUNDING}),
@@ -49,11 +52,20 @@ TO_BE_SERVED = frozenset({S.PAID, S.VOUCHER_ISSUED, S.CHARGED})
 MONEY_TAKEN = frozenset({S.PAID, S.VOUCHER_ISSUED, S.CHARGED, S.ACCESS_GRANTED, S.SERVED})
 
 
+class SaleChannel(StrEnum):
+    """Where it was bought."""
+
+    PORTAL = "portal"
+    MOBILE = "mobile"
+    API = "api"
+
+
 class Payment(SQLModel, table=True):
     """One purchase by Wave. Ends as exactly one of: served, refunded, or open on a named queue (design.md, invariant 4)."""
 
     __table_args__ = (
         sa.CheckConstraint("amount_bututs > 0", name="amount_positive"),
+        sa.CheckConstraint("discount_bututs >= 0", name="discount_not_negative"),
         sa.CheckConstraint("(wave_transaction_id IS NULL) = (paid_at IS NULL)", name="paid_means_transaction"),
         sa.CheckConstraint(
             "paid_at IS NOT NULL OR status IN ('created', 'checkout_open', 'expired', 'failed', 'attention')", name="served_means_paid"
@@ -63,6 +75,9 @@ class Payment(SQLModel, table=True):
         sa.Index("ix_payment_client", "gateway_id", "client_hid", postgresql_where=sa.text("client_hid IS NOT NULL")),
         sa.Index("ix_payment_created_at", "created_at", "id"),
         sa.Index("ix_payment_status_since", "status", "status_since"),
+        sa.Index("ix_payment_paid_at", "paid_at", postgresql_where=sa.text("paid_at IS NOT NULL")),
+        sa.Index("ix_payment_promo", "promo_code_id", "customer_id", postgresql_where=sa.text("promo_code_id IS NOT NULL")),
+        sa.Index("ix_payment_bought_by", "bought_by_id", postgresql_where=sa.text("bought_by_id IS NOT NULL")),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
@@ -72,7 +87,14 @@ class Payment(SQLModel, table=True):
     reference: str = Field(max_length=16, unique=True)
     customer_id: int = Field(foreign_key="customer.id", index=True, sa_type=sa.BigInteger)
     package_version_id: int = Field(foreign_key="package_version.id", sa_type=sa.BigInteger)
+    # What was asked for at Wave: the package's price less the discount.
     amount_bututs: int
+    discount_bututs: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    promo_code_id: int | None = Field(default=None, foreign_key="promo_code.id", sa_type=sa.BigInteger)
+    channel: SaleChannel = Field(default=SaleChannel.PORTAL, sa_type=enum_type(SaleChannel), sa_column_kwargs={"server_default": "portal"})
+    # Who paid for it as a gift, where that is known; `customer_id` is whose it is.
+    bought_by_id: int | None = Field(default=None, foreign_key="customer.id", sa_type=sa.BigInteger)
+    is_gift: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
     currency: str = Field(max_length=3)
     status: PaymentStatus = Field(default=S.CREATED, sa_type=enum_type(PaymentStatus))
     status_since: datetime = Field(sa_type=UtcDateTime)
@@ -136,26 +158,67 @@ class Checkout(SQLModel, table=True):
 
 
 class RefundState(StrEnum):
+    """`asked` waits for a second person; `requested` is on its way to Wave; `failed` was refused by Wave."""
+
+    ASKED = "asked"
+    DECLINED = "declined"
     REQUESTED = "requested"
     REFUNDED = "refunded"
     FAILED = "failed"
 
 
+class RefundKind(StrEnum):
+    """`second_success`: the product's own, for money that came twice. `sale`: asked for by staff, and takes the access back."""
+
+    SECOND_SUCCESS = "second_success"
+    SALE = "sale"
+
+
 class Refund(SQLModel, table=True):
     """Money to be given back for one Wave session. Wave's refund is full and repeating it is harmless (wave.md §4)."""
 
-    __table_args__ = (sa.Index("ix_refund_due", "next_attempt_at", postgresql_where=sa.text("next_attempt_at IS NOT NULL")),)
+    __table_args__ = (
+        sa.Index("ix_refund_due", "next_attempt_at", postgresql_where=sa.text("next_attempt_at IS NOT NULL")),
+        sa.Index("uq_refund_checkout", "checkout_id", unique=True, postgresql_where=sa.text("state <> 'declined'")),
+        sa.Index("ix_refund_state_created_at", "state", "created_at", "id"),
+        sa.CheckConstraint("decided_by_id <> asked_by_id", name="four_eyes"),
+        sa.CheckConstraint("(state = 'declined') <= (decided_by IS NOT NULL)", name="declined_by_somebody"),
+    )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
     payment_id: int = Field(foreign_key="payment.id", index=True, sa_type=sa.BigInteger)
-    checkout_id: int = Field(foreign_key="checkout.id", unique=True, sa_type=sa.BigInteger)
+    checkout_id: int = Field(foreign_key="checkout.id", sa_type=sa.BigInteger)
+    kind: RefundKind = Field(
+        default=RefundKind.SECOND_SUCCESS, sa_type=enum_type(RefundKind), sa_column_kwargs={"server_default": "second_success"}
+    )
     amount_bututs: int
     reason: str = Field(max_length=300)
+    asked_by: str = Field(default="system", max_length=120, sa_column_kwargs={"server_default": "system"})
+    asked_by_id: int | None = Field(default=None, foreign_key="staff.id", sa_type=sa.BigInteger)
+    # The second person, where one was needed, or who declined it.
+    decided_by: str | None = Field(default=None, max_length=120)
+    decided_by_id: int | None = Field(default=None, foreign_key="staff.id", sa_type=sa.BigInteger)
+    decided_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    decision_note: str | None = Field(default=None, max_length=300)
     state: RefundState = Field(default=RefundState.REQUESTED, sa_type=enum_type(RefundState))
     attempts: int = 0
     next_attempt_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     created_at: datetime = Field(sa_type=UtcDateTime)
     settled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class RefundRule(SQLModel, table=True):
+    """How much a role may give back: at most at once, at most without a second person, and at most in a day, in bututs."""
+
+    __tablename__ = "refund_rule"
+    __table_args__ = (sa.CheckConstraint("0 <= alone_bututs AND alone_bututs <= most_bututs AND day_bututs >= 0", name="sums_in_order"),)
+
+    role: Role = Field(primary_key=True, sa_type=enum_type(Role))
+    most_bututs: int
+    alone_bututs: int
+    day_bututs: int
+    changed_by: str = Field(default="system", max_length=120)
+    changed_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class EventKind(StrEnum):
@@ -174,6 +237,9 @@ class EventKind(StrEnum):
     FAILED = "failed"
     DELAYED = "delayed"
     SECOND_SUCCESS = "second_success"
+    STOCK_BOUND = "stock_bound"
+    REFUND_ASKED = "refund_asked"
+    REFUND_DECLINED = "refund_declined"
     REFUND_REQUESTED = "refund_requested"
     REFUNDED = "refunded"
     ATTENTION = "attention"

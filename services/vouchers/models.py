@@ -10,6 +10,7 @@ from sqlmodel import Field, SQLModel
 
 from app.db import UtcDateTime, enum_type
 from services.revision import revision_of
+from services.vouchers import batch_models as _batch_models  # noqa: F401 - whoever knows vouchers must know the table they refer to
 from services.vouchers.errors import VoucherAlreadyUsed, VoucherBlocked, VoucherExpired, VoucherNotReady
 
 
@@ -19,6 +20,16 @@ class VoucherState(StrEnum):
     USED = "used"
     BLOCKED = "blocked"
     EXPIRED = "expired"
+
+
+class VoucherOrigin(StrEnum):
+    """Why it was made. `stock`: ahead, for a payment that PortaBilling keeps waiting. `credit`: what was left of another one."""
+
+    PAYMENT = "payment"
+    HAND = "hand"
+    STOCK = "stock"
+    BATCH = "batch"
+    CREDIT = "credit"
 
 
 class Voucher(SQLModel, table=True):
@@ -32,7 +43,21 @@ class Voucher(SQLModel, table=True):
         sa.CheckConstraint("(state = 'used') <= (used_at IS NOT NULL)", name="used_means_used_at"),
         sa.CheckConstraint("porta_blocked_at IS NULL OR porta_issued_at IS NOT NULL", name="porta_blocked_means_issued"),
         sa.Index("ix_voucher_porta_due", "porta_next_attempt_at", postgresql_where=sa.text("porta_next_attempt_at IS NOT NULL")),
+        sa.CheckConstraint("(origin = 'batch') = (batch_id IS NOT NULL)", name="batch_has_batch"),
+        sa.CheckConstraint("(origin = 'credit') = (credit_of_id IS NOT NULL)", name="credit_of_something"),
+        sa.CheckConstraint("(origin = 'credit') = (seconds IS NOT NULL)", name="credit_has_seconds"),
+        sa.CheckConstraint("seconds > 0 AND (bytes IS NULL OR bytes > 0)", name="credit_positive"),
+        sa.CheckConstraint("use_from < use_before", name="window_in_order"),
         sa.Index("ix_voucher_created_at", "created_at", "id"),
+        sa.Index("ix_voucher_batch", "batch_id", "id", postgresql_where=sa.text("batch_id IS NOT NULL")),
+        sa.Index("ix_voucher_tail_mac", "tail_mac", postgresql_where=sa.text("tail_mac IS NOT NULL")),
+        sa.Index(
+            "ix_voucher_stock",
+            "package_version_id",
+            "id",
+            postgresql_where=sa.text("origin = 'stock' AND payment_id IS NULL AND state IN ('pending', 'active')"),
+        ),
+        sa.Index("ix_voucher_replaced_payment", "replaced_payment_id", postgresql_where=sa.text("replaced_payment_id IS NOT NULL")),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
@@ -42,10 +67,26 @@ class Voucher(SQLModel, table=True):
     package_version_id: int = Field(foreign_key="package_version.id", sa_type=sa.BigInteger)
     payment_id: int | None = Field(default=None, foreign_key="payment.id", unique=True, sa_type=sa.BigInteger)
     customer_id: int | None = Field(default=None, foreign_key="customer.id", index=True, sa_type=sa.BigInteger)
+    origin: VoucherOrigin = Field(default=VoucherOrigin.HAND, sa_type=enum_type(VoucherOrigin), sa_column_kwargs={"server_default": "hand"})
+    batch_id: int | None = Field(default=None, foreign_key="voucher_batch.id", sa_type=sa.BigInteger)
+    # A credit is worth this much instead of its package's whole time and data, and is the rest of this entitlement.
+    seconds: int | None = None
+    bytes: int | None = Field(default=None, sa_type=sa.BigInteger)
+    credit_of_id: int | None = Field(
+        default=None,
+        # Entitlements name their voucher as well; the tables are made without this one first.
+        sa_column=sa.Column(sa.BigInteger, sa.ForeignKey("entitlement.id", use_alter=True), unique=True),
+    )
+    # Was made for this payment, which then got one of the stock; its own is blocked.
+    replaced_payment_id: int | None = Field(default=None, foreign_key="payment.id", sa_type=sa.BigInteger)
+    # Keyed MAC (31 bits) of the code's last group: by it staff find a voucher of which only the end can be read.
+    tail_mac: int | None = None
     state: VoucherState = Field(default=VoucherState.PENDING, sa_type=enum_type(VoucherState))
     issued_by: str = Field(default="system", max_length=120)
     note: str | None = Field(default=None, max_length=200)
     created_at: datetime = Field(sa_type=UtcDateTime)
+    # A batch may begin later than it is printed.
+    use_from: datetime | None = Field(default=None, sa_type=UtcDateTime)
     use_before: datetime = Field(sa_type=UtcDateTime)
     used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
@@ -54,6 +95,9 @@ class Voucher(SQLModel, table=True):
     porta_issue_called_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     porta_issued_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     porta_blocked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    # Of the stock only: its account held the price already; the sale is a charge of its own, with the payment's reference as its comment.
+    porta_charge_called_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    porta_charged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     porta_attempts: int = 0
     porta_next_attempt_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     porta_lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -21,7 +21,7 @@ from services.payments.models import Payment
 from services.revision import require
 from services.vouchers import codes
 from services.vouchers.errors import VoucherAlreadyUsed, VoucherNotFound
-from services.vouchers.models import Voucher, VoucherState
+from services.vouchers.models import Voucher, VoucherOrigin, VoucherState
 
 SETTLE_JOB = "jobs.vouchers.settle_voucher"
 
@@ -35,6 +35,7 @@ def voucher_for_payment(session: Session, payment: Payment, *, now: datetime) ->
         session,
         version_id=payment.package_version_id,
         porta_account_id=f"inet-{payment.reference.lower()}",
+        origin=VoucherOrigin.PAYMENT,
         payment_id=payment.id,
         customer_id=payment.customer_id,
         issued_by="payment",
@@ -57,6 +58,7 @@ def issue_voucher(
         session,
         version_id=offer.version_id,
         porta_account_id=f"inet-v-{codes.new_reference(12).lower()}",
+        origin=VoucherOrigin.HAND,
         payment_id=None,
         customer_id=customer.id if customer else None,
         issued_by=actor.label,
@@ -76,6 +78,7 @@ def _new_voucher(
     *,
     version_id: int,
     porta_account_id: str,
+    origin: VoucherOrigin,
     payment_id: int | None,
     customer_id: int | None,
     issued_by: str,
@@ -88,6 +91,7 @@ def _new_voucher(
         code_mac=codes.code_mac(code),
         code_sealed=codes.seal_code(code),
         package_version_id=version_id,
+        origin=origin,
         payment_id=payment_id,
         customer_id=customer_id,
         issued_by=issued_by,

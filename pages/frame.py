@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _ASSETS = Path(__file__).parent / "static"
 _ASSETS_URL = "/console/static"
 _DARK = "dark"
-_GROUPS = ("", "Shop", "Network", "Help", "Administration")
+_GROUPS = ("", "Shop", "Money", "Network", "Help", "Administration")
 
 
 def serve_assets() -> None:

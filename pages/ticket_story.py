@@ -6,8 +6,8 @@ from pages.components.timeline import Happening
 from pages.components.words import Tone
 from pages.field_story import KINDS as FIELD_KINDS
 from pages.field_story import field_step
-from pages.ticket_words import CATEGORY_WORDS
-from services.tickets.models import Category, TicketEvent
+from pages.ticket_words import CATEGORY_WORDS, CHANNEL_WORDS
+from services.tickets.models import Category, Channel, TicketEvent
 from services.tickets.queries import TicketStory
 
 _STATES = {
@@ -50,7 +50,7 @@ def _happening(event: TicketEvent, story: TicketStory) -> Happening:
     data, by = event.data, _by(event.actor)
     match event.kind:
         case "created":
-            return Happening(event.at, f"Reported ({data.get('channel')})", "busy")
+            return Happening(event.at, f"Reported ({CHANNEL_WORDS[Channel(str(data['channel']))]})", "busy")
         case "state":
             return _state(event, by)
         case "assignee" if data.get("to"):

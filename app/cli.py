@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app import cli_admin, cli_sync, cli_triage
+from app import cli_admin, cli_ledger, cli_sync, cli_triage
 
 cli = typer.Typer(
     name="inet",
@@ -94,6 +94,7 @@ def sandbox(
 cli_admin.register(cli)
 cli_triage.register(cli)
 cli_sync.register(cli)
+cli_ledger.register(cli)
 
 
 def main() -> None:

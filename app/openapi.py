@@ -19,6 +19,7 @@ _TAGS = (
     ("packages", "What is sold"),
     ("payments", "Purchases by Wave and their ledgers"),
     ("vouchers", "Codes worth a package"),
+    ("batches", "Many vouchers made at once"),
     ("sessions", "Airtime running on a router"),
     ("gateways", "The openNDS routers"),
     ("access_points", "The radios that OpenWISP manages, and how they fare"),

@@ -109,6 +109,8 @@ class Settings(BaseSettings):
     # Bounds of the machinery; the defaults are what production runs with.
     wave_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
     portabilling_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    # How long a customer who paid waits for PortaBilling where a voucher of the stock could be given instead.
+    portabilling_patience_seconds: float = Field(default=2.0, gt=0, le=60)
     lease_seconds: float = Field(default=20.0, gt=0, le=600)
     # A create whose answer was lost is looked for this long before a second session is opened (protocols/wave.md §4.1).
     wave_create_grace_seconds: float = Field(default=10.0, ge=0, le=600)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.clock import utc_now
 from app.db import transaction
 from app.documented import refusals
-from app.limits import Limit, count_once
+from app.limits import Limit, count_once, note, refuse_spent
 from app.outbound import run_outbound
 from mobile.security import CustomerPhone
 from mobile.shapes import NO_STORE, Body, RowId, RowText
@@ -21,17 +23,22 @@ from services.apps import giving, shop
 from services.apps.callers import Caller
 from services.apps.shop import Bought, Wish
 from services.integrations.clients import outside
-from services.packages.service import offers
+from services.packages import promos
+from services.packages.promo_errors import PromoUnknown
 from services.payments.checkout import CHECKOUTS_OF_PHONE, Order
 from services.payments.models import PaymentStatus
 from services.payments.verify import Truth
 from services.vouchers.models import VoucherState
 
 CHECKOUTS_OF_CUSTOMER = Limit("checkouts-of-customer", "20 per minute")
+# A promo code is worth guessing: whoever was wrong that often waits.
+WRONG_PROMO_CODES = Limit("wrong-promo-codes-of-customer", "10 per 10 minutes", is_tight=True)
 # Each sends a text to somebody.
 GIFTS_OF_CUSTOMER = Limit("gifts-of-customer", "10 per hour", is_tight=True)
 router = APIRouter(tags=["mobile"])
 Currency = Literal["GMD"]
+_Context = Annotated[str | None, Query(max_length=1000, description="The hotspot's token: the list is of what is sold there")]
+PromoText = Annotated[str, Field(min_length=1, max_length=40, examples=["TABASKI-20"])]
 PaymentId = Annotated[
     str, Path(pattern=r"^[\w-]{1,64}$", description="As the purchase was answered, or the number that a sync names it by")
 ]
@@ -64,6 +71,23 @@ class PurchaseWanted(Body):
     package_id: str = Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9-]+$")
     phone: str | None = Field(default=None, min_length=1, max_length=32)
     context: str | None = Field(default=None, max_length=1000, description="The hotspot's token, when the phone stands at one")
+    promo_code: PromoText | None = None
+
+
+class PromoAsked(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"code": "TABASKI-20", "package_id": "day-1"}]})
+
+    code: PromoText
+    package_id: str = Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9-]+$")
+    context: str | None = Field(default=None, max_length=1000, description="The hotspot's token, when the phone stands at one")
+
+
+class PriceWithPromo(BaseModel):
+    """`amount` is what is left to pay; with `discount` it is the package's price."""
+
+    amount: int = Field(examples=[4000])
+    discount: int = Field(examples=[1000])
+    currency: Currency
 
 
 class PurchaseOpened(BaseModel):
@@ -75,7 +99,7 @@ class PurchaseOpened(BaseModel):
     launch_url: str | None = Field(description="Opens Wave; null when there is nothing to pay any more")
     expires_at: datetime | None
     device_token: str | None = Field(description="By which the portal knows this phone; null for a gift")
-    is_gift: bool = Field(description="It is another person's: the receipt goes to their number")
+    is_gift: bool = Field(description="It is another person's: the voucher goes to their number")
 
 
 class AccessOfPurchase(BaseModel):
@@ -122,11 +146,11 @@ class VoucherGiven(BaseModel):
     given_to: str = Field(description="The new owner's number, masked", examples=["+220 ••• 2345"])
 
 
-@router.get("/packages", summary="What is sold")
-def packages(caller: CustomerPhone) -> PackagesOffered:
-    """The price list, in its order. A sync brings it as well."""
+@router.get("/packages", summary="What is sold", responses=refusals(410))
+def packages(caller: CustomerPhone, context: _Context = None) -> PackagesOffered:
+    """What is sold now where the phone is, in its order; without `context`, what is sold everywhere. A sync brings the whole list."""
     with transaction() as session:
-        found = offers(session)
+        found = shop.price_list(session, caller, context, now=utc_now())
     items = [
         PackageOffered(
             id=offer.public_id,
@@ -145,6 +169,26 @@ def packages(caller: CustomerPhone) -> PackagesOffered:
     return PackagesOffered(items=items)
 
 
+@router.post("/promo", summary="What a promo code takes off", responses=refusals(404, 409, 410))
+def promo(caller: CustomerPhone, body: PromoAsked) -> PriceWithPromo:
+    """The price of a package with a promo code, for this customer. Nothing is used up by asking."""
+    with _guessing(caller), transaction() as session:
+        found = shop.price_with(session, caller, code=body.code, package_id=body.package_id, context=body.context, now=utc_now())
+    return PriceWithPromo(amount=found.amount_bututs, discount=found.discount_bututs, currency="GMD")
+
+
+@contextmanager
+def _guessing(caller: Caller) -> Iterator[None]:
+    """Around a look-up of a promo code: so many wrong ones, and no more are looked up for a while."""
+    who = str(caller.customer_id)
+    refuse_spent(WRONG_PROMO_CODES, who)
+    try:
+        yield
+    except PromoUnknown:
+        note(WRONG_PROMO_CODES, who)
+        raise
+
+
 @router.post("/purchases", summary="Buy", status_code=201, responses=refusals(404, 409, 410))
 async def buy(
     caller: CustomerPhone,
@@ -154,9 +198,9 @@ async def buy(
 ) -> PurchaseOpened:
     """Open a purchase at Wave, for oneself or for another number. The same `Idempotency-Key` answers the same purchase.
 
-    A gift is the other person's: its receipt goes to that number by SMS, and its voucher is not shown to the buyer.
+    A gift is the other person's: its voucher goes to that number by SMS, and is not shown to the buyer.
     """
-    bought = await run_outbound(_buy, caller, Wish(body.package_id, idempotency_key, body.phone, body.context))
+    bought = await run_outbound(_buy, caller, Wish(body.package_id, idempotency_key, body.phone, body.context, body.promo_code))
     response.headers.update(NO_STORE)
     opened, is_own = bought.opened, not bought.is_gift
     known = token_for(opened.device_id) if is_own and opened.device_id is not None else None
@@ -169,6 +213,9 @@ def _buy(caller: Caller, wish: Wish) -> Bought:
         count_once(CHECKOUTS_OF_PHONE, key, order.phone)
         count_once(CHECKOUTS_OF_CUSTOMER, key, str(caller.customer_id))
 
+    if wish.promo_code:
+        with _guessing(caller), transaction() as session:
+            promos.require_known(session, wish.promo_code)
     return shop.buy(transaction, caller, wish, outside(), clock=utc_now, count=count)
 
 

@@ -49,6 +49,11 @@ ALARMS: dict[AlarmKind, AlarmWords] = {
     A.MONITORING_ABSENT: AlarmWords(
         "OpenWISP has no monitoring", "Install OpenWISP's monitoring module, or ask who runs it. Without it nobody knows what is down."
     ),
+    A.LOW_STOCK: AlarmWords(
+        "Few vouchers in stock",
+        "See whether PortaBilling answers: the stock is filled up again by itself as soon as it does. If it answers, "
+        "look at what it says to the vouchers that wait.",
+    ),
 }
 PATH = "/console/incidents"
 KINDS = Choice("alarm", "Alarm", {kind.value: text.title for kind, text in ALARMS.items()})
@@ -89,7 +94,11 @@ def standing_panel(rows: tuple[AlarmRow, ...], actor: Principal, *, total: int) 
     aside = f"the newest {len(rows)} of {total:,}" if total > len(rows) else ""
     with panel("Standing alarms", aside=aside, flush=True):
         if not rows:
-            empty_state("No alarm stands", "OpenWISP answers, every gateway polls, nothing has vanished.", icon="task_alt")
+            empty_state(
+                "No alarm stands",
+                "OpenWISP answers, gateways poll, nothing has vanished, vouchers are in stock.",
+                icon="task_alt",
+            )
         with ui.element("div").classes("rows q-mt-sm").mark("standing-alarms"):
             for row in rows:
                 _standing(row, actor)

@@ -30,8 +30,12 @@ COLUMNS = (
 KINDS = {
     "customer": "Customers",
     "package": "Packages",
+    "promo_code": "Promo codes",
     "voucher": "Vouchers",
+    "batch": "Batches of vouchers",
     "payment": "Payments",
+    "reconciliation_run": "Reconciliation runs",
+    "reconciliation_finding": "Findings",
     "access_session": "Sessions",
     "gateway": "Gateways",
     "incident": "Incidents",

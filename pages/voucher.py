@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import partial
 
 from nicegui import ui
 
 from app.clock import utc_now
 from app.db import in_transaction
+from pages import sheets
 from pages.components import words
 from pages.components.dialogs import confirm, show_secret
 from pages.components.parts import Facts, action_button, chip, notice, page_header, panel
 from pages.components.prove import proven_staff
-from pages.components.timeline import Happening, timeline
+from pages.components.timeline import timeline
 from pages.live import refresh_on
 from pages.shell import console_page, current_staff, silent_on_refusal, toast_on_refusal
+from pages.voucher_cells import ORIGINS
+from pages.voucher_story import happenings
 from services.accounts.permissions import Permission, Principal
+from services.vouchers.history import Event, story
 from services.vouchers.models import Voucher, VoucherState
 from services.vouchers.queries import VoucherPage, voucher_page
 from services.vouchers.service import reveal_code, set_blocked
@@ -28,26 +32,29 @@ _BLOCKABLE = {VoucherState.PENDING, VoucherState.ACTIVE}
 async def voucher_page_(voucher_id: int, actor: Principal) -> None:
     body = ui.element("div").classes("stack")
 
-    def draw(shown: VoucherPage, by: Principal) -> None:
+    async def draw(by: Principal) -> None:
+        shown = await in_transaction(voucher_page, actor=by, voucher_id=voucher_id)
+        events = await in_transaction(story, actor=by, voucher_id=voucher_id)
         body.clear()
         with body:
-            _draw(shown, by, refresh)
+            _draw(shown, events, by)
 
     async def refresh() -> None:
         with silent_on_refusal():
-            by = await current_staff()
-            draw(await in_transaction(voucher_page, actor=by, voucher_id=voucher_id), by)
+            await draw(await current_staff())
 
-    draw(await in_transaction(voucher_page, actor=actor, voucher_id=voucher_id), actor)
+    await draw(actor)
     refresh_on(("vouchers", "payments"), refresh)
 
 
-def _draw(shown: VoucherPage, actor: Principal, refresh: object) -> None:
+def _draw(shown: VoucherPage, events: Sequence[Event], actor: Principal) -> None:
     voucher = shown.voucher
     assert voucher.id is not None
     with page_header(f"Voucher No. {voucher.id}", back=("/console/vouchers", "Vouchers"), state=voucher.state):
         if actor.may(Permission.VOUCHERS_REVEAL):
             action_button("Show the code", partial(_reveal, voucher.id), icon="visibility").mark("reveal")
+        if actor.may(Permission.VOUCHERS_BATCH) and voucher.state in _BLOCKABLE:
+            action_button("Print", partial(sheets.print_one, voucher.id), icon="print").mark("print")
         if actor.may(Permission.VOUCHERS_BLOCK) and voucher.state in _BLOCKABLE:
             action_button("Block", partial(_block, voucher.id, True), icon="block", danger=True).mark("block")
         if actor.may(Permission.VOUCHERS_BLOCK) and voucher.state is VoucherState.BLOCKED:
@@ -56,7 +63,7 @@ def _draw(shown: VoucherPage, actor: Principal, refresh: object) -> None:
     notice(found.tone, "", title=found.explanation)
     with ui.element("div").classes("columns wide-left"):
         with panel("What happened"):
-            timeline(sorted(_history(shown), key=lambda one: one.at))
+            timeline(happenings(shown, events, now=utc_now()))
         with ui.element("div").classes("stack"):
             _facts(shown)
             _billing(voucher)
@@ -81,35 +88,24 @@ async def _block(voucher_id: int, blocked: bool) -> None:
         ui.notify("Blocked." if blocked else "The block is lifted.", type="positive")
 
 
-def _history(shown: VoucherPage) -> Iterator[Happening]:
-    voucher, entitlement = shown.voucher, shown.entitlement
-    origin = f"for payment {shown.reference}" if shown.reference else f"by {voucher.issued_by.removeprefix('staff:')}"
-    yield Happening(voucher.created_at, "Made", "busy", aside=origin, more=voucher.note or "")
-    if voucher.porta_issue_called_at:
-        yield Happening(voucher.porta_issue_called_at, "PortaBilling was asked to issue it", "busy", is_call=True)
-    if voucher.porta_issued_at:
-        yield Happening(voucher.porta_issued_at, "PortaBilling holds it", "good")
-    if voucher.used_at:
-        yield Happening(voucher.used_at, "Used: its time was given to a customer", "good")
-    if voucher.porta_blocked_at:
-        yield Happening(voucher.porta_blocked_at, "Blocked in PortaBilling", "busy", is_call=True)
-    if entitlement and entitlement.started_at:
-        yield Happening(entitlement.started_at, "The time began to run", "good")
-    if entitlement and entitlement.ends_at and entitlement.ends_at <= utc_now():
-        yield Happening(entitlement.ends_at, "The time was over", "off")
-
-
 def _facts(shown: VoucherPage) -> None:
     voucher = shown.voucher
     with panel("Facts"):
         facts = Facts()
         facts.add("Package", f"{shown.package.name} (version {shown.package.version})")
         facts.add("Worth", words.money(shown.package.amount_bututs))
-        facts.add("Time", words.span(shown.package.duration_seconds))
+        facts.add("Time", words.span(voucher.seconds or shown.package.duration_seconds))
         if shown.customer:
             facts.add_link("Customer", shown.customer.masked_phone, f"/console/customers/{shown.customer.id}")
         if shown.reference:
             facts.add_link("Payment", shown.reference, f"/console/payments/{shown.reference}")
+        facts.add("Made", ORIGINS[voucher.origin])
+        if shown.batch:
+            facts.add_link("Batch", shown.batch.name, f"/console/batches/{shown.batch.id}")
+            facts.add("Printed on it", f"Batch {shown.batch.id}, No. {shown.number_in_batch:,}")
+            facts.add("Seller", shown.batch.seller)
+        if voucher.use_from and voucher.use_from > utc_now():
+            facts.add_time("Use from", voucher.use_from)
         facts.add_time("Use before", voucher.use_before)
         if shown.entitlement:
             with facts.row("Its time"):

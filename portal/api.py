@@ -15,7 +15,8 @@ from app.documented import refusals
 from app.errors import InvalidInput
 from app.failpoints import boundary
 from app.outbound import run_outbound
-from portal import limits, reports, schemas
+from portal import limits, price_list, reports, schemas
+from portal.buying import From, Wish, buy_for, price_with
 from portal.captive import captive_url
 from portal.limits import Asker
 from portal.proof import Proof
@@ -25,10 +26,8 @@ from services.access import entry
 from services.access.entitlements import usable_for_client, view_access
 from services.access.entry import Entry
 from services.accounts.customers import token_for
-from services.integrations.clients import outside
-from services.packages.service import offers
-from services.payments import checkout, find, webhooks
-from services.payments.checkout import Opened, Order
+from services.packages.models import CURRENCY
+from services.payments import find, webhooks
 from services.vouchers import service as vouchers
 
 _CUSTOMER = public("a customer at a hotspot has no account")
@@ -52,33 +51,26 @@ class _Body(BaseModel):
         return value
 
 
-@router.get("/portal/packages", summary="The price list", responses=answers(schemas.PriceList))
-def packages(limit: Annotated[int, Query(ge=1, le=200)] = 100, cursor: Annotated[int, Query(ge=0)] = 0) -> dict[str, Any]:
-    """The price list, in its order."""
-    with transaction() as session:
-        found = offers(session)
-    page = found[cursor : cursor + limit]
-    items = [
-        {
-            "id": offer.public_id,
-            "name": offer.terms.name,
-            "amount": offer.terms.amount_bututs,
-            "currency": offer.currency,
-            "duration_seconds": offer.terms.duration_seconds,
-            "quota_bytes": offer.terms.quota_bytes,
-            "down_kbps": offer.terms.down_kbps,
-            "up_kbps": offer.terms.up_kbps,
-            "device_limit": offer.terms.device_limit,
-        }
-        for offer in page
-    ]
-    return {"items": items, "next_cursor": str(cursor + limit) if len(found) > cursor + limit else None}
+class _Provable(_Body):
+    """`proof` and `work` answer an earlier refusal `proof_needed` (portal/proof.py)."""
+
+    proof: str = Field(default="", max_length=400)
+    work: str = Field(default="", max_length=16)
+
+    @property
+    def paid(self) -> Proof:
+        return Proof(self.proof, self.work)
 
 
-class Purchase(_Body):
+class Purchase(_Provable):
+    """A gift is the number's in `phone`, and its voucher goes there by SMS; `buyer_phone` says who gives it, if they like."""
+
     package_id: str = Field(min_length=1, max_length=32)
     phone: str = Field(min_length=1, max_length=32)
     context: _Context = None
+    promo_code: str = Field(default="", max_length=40)
+    is_gift: bool = False
+    buyer_phone: str = Field(default="", max_length=32)
 
 
 @router.post("/wave/checkout", summary="Buy", status_code=201, responses=answers(schemas.CheckoutOpened, 404, 409, 410, status=201))
@@ -88,20 +80,22 @@ async def wave_checkout(
     device_token: DeviceToken = None,
 ) -> dict[str, Any]:
     """Open a purchase at Wave. With an `Idempotency-Key` a repeated request answers the same purchase."""
-    opened, token = await run_outbound(buy_for, body.package_id, body.phone, body.context, device_token, idempotency_key)
+    wish = Wish(body.package_id, body.phone, body.promo_code, body.is_gift, body.buyer_phone if body.is_gift else "")
+    opened, token = await run_outbound(buy_for, wish, From(body.context, device_token, body.paid), idempotency_key)
     return {**opened.as_json(), "device_token": token}
 
 
-def buy_for(
-    package_id: str, phone: str, context: str | None, device_token: str | None, idempotency_key: str | None
-) -> tuple[Opened, str | None]:
-    """One purchase, from a form or from JSON; blocking. Answers also the token by which the device is known again."""
-    with transaction() as session:
-        who = visitor(session, context=context, device_token=device_token, now=utc_now())
-    limits.checkout(Asker(who.context, who.device), phone, idempotency_key)
-    order = Order(package_id, phone, who.context, who.device, idempotency_key)
-    opened = checkout.buy(transaction, order, outside(), clock=utc_now)
-    return opened, token_for(opened.device_id) if opened.device_id is not None else None
+class PromoAsked(_Provable):
+    code: str = Field(min_length=1, max_length=40)
+    package_id: str = Field(min_length=1, max_length=32)
+    context: _Context = None
+
+
+@router.post("/portal/promo", summary="What a promo code takes off", responses=answers(schemas.PriceWithPromo, 404, 409, 410))
+def promo(body: PromoAsked, device_token: DeviceToken = None) -> dict[str, Any]:
+    """The price of a package with a promo code. Nothing is used up by asking; whether a customer used it before is looked at in buying."""
+    found = price_with(body.package_id, body.code, From(body.context, device_token, body.paid))
+    return {"amount": found.amount_bututs, "discount": found.discount_bututs, "currency": CURRENCY}
 
 
 @webhook_router.post("/wave/webhook", summary="Wave's webhook", responses=refusals(401, 413, 422, 503))
@@ -120,17 +114,6 @@ async def wave_webhook(request: Request) -> Response:
         raise InvalidInput("The webhook's body is not an event.") from None
     boundary("webhook.stored")
     return Response(status_code=200)
-
-
-class _Provable(_Body):
-    """`proof` and `work` answer an earlier refusal `proof_needed` (portal/proof.py)."""
-
-    proof: str = Field(default="", max_length=400)
-    work: str = Field(default="", max_length=16)
-
-    @property
-    def paid(self) -> Proof:
-        return Proof(self.proof, self.work)
 
 
 class VoucherEntry(_Provable):
@@ -220,4 +203,5 @@ def send_code(body: CodeRequest) -> dict[str, str]:
     return {"status": "If this number bought Wi-Fi, its receipt code is on the way by SMS."}
 
 
+router.include_router(price_list.router)
 router.include_router(reports.router)

@@ -7,6 +7,7 @@ client it is about: by its hotspot context, or by a token that opens nothing but
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
@@ -22,7 +23,9 @@ from app.settings import get_settings
 from portal import limits, rendering
 from portal.visits import Linked, PageRoute, error_page
 from services.access.captive import Place, Standing, gateway_place, reading_token, site_place, standing
+from services.access.gateways import gateway_by_slug
 from services.accounts.models import Device
+from services.packages.selling import Counter
 from services.packages.service import offers
 
 MEDIA_TYPE = "application/captive+json"
@@ -86,18 +89,22 @@ def _as_json(found: Standing) -> dict[str, Any]:
 
 @places.get("/portal/venue/site/{site_id}")
 def venue_of_site(visit: Linked, site_id: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> Response:
-    return _venue(visit, lambda session: site_place(session, site_id))
+    return _venue(visit, lambda session: site_place(session, site_id), lambda _: Counter(visit.now, site_id=site_id))
 
 
 @places.get("/portal/venue/{slug}")
 def venue_of_gateway(visit: Linked, slug: Annotated[str, Path(max_length=64)]) -> Response:
-    return _venue(visit, lambda session: gateway_place(session, slug))
+    return _venue(visit, lambda session: gateway_place(session, slug), lambda session: _counter_of(session, slug, visit.now))
 
 
-def _venue(visit: Linked, find: Callable[[Session], Place | None]) -> Response:
+def _counter_of(session: Session, slug: str, now: datetime) -> Counter:
+    return Counter(now, gateway_id=gateway_by_slug(session, slug).id)
+
+
+def _venue(visit: Linked, find: Callable[[Session], Place | None], counter: Callable[[Session], Counter]) -> Response:
     with transaction() as session:
         place = find(session)
-        price_list = offers(session)
+        price_list = offers(session, counter=counter(session)) if place is not None else []
     if place is None:
         return error_page(visit.request, "not_found", status=404)
     return visit.page("venue", place=place, offers=price_list)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import APIRouter, Depends, Form, Path, Request, Response
+from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from sqlmodel import Session
 
 from app.access import public
@@ -19,7 +19,7 @@ from app.db import transaction
 from app.errors import DomainError
 from app.outbound import run_outbound
 from portal import captive, help_pages, limits, rendering, tickets
-from portal.api import buy_for
+from portal.buying import From, Wish, buy_for, counter, price_with
 from portal.limits import Asker
 from portal.pay_page import pay_page
 from portal.proof import Proof
@@ -32,6 +32,7 @@ from services.access.errors import NoTimeLeft
 from services.access.models import Entitlement
 from services.access.slots import DeviceView
 from services.accounts.customers import device_from_token, token_for
+from services.packages.promos import Discount
 from services.packages.service import offer_to_buy, offers, terms_of
 from services.payments.find import find_by_receipt, payment_of_client, public_id_of, send_receipt_codes
 from services.payments.models import TO_BE_SERVED, PaymentStatus
@@ -111,7 +112,7 @@ def _start(visit: Visit) -> Response:
         device = device_from_token(session, visit.device_token)
         own = _own_of_client(session, visit)
         payment = payment_of_client(session, visit.context, device, now=visit.now)
-        price_list = offers(session)
+        price_list = offers(session, counter=counter(visit.context, visit.now))
     payment_id = payment.public_id if payment and payment.status in _UNDER_WAY else None
     live = _live(visit, "/portal/", own)
     return visit.page("start", own=own, payment_id=payment_id, offers=price_list, live=live, refresh=_refresh(own))
@@ -174,26 +175,69 @@ def _token(entry: Entry) -> str | None:
 
 
 @router.get("/portal/buy/{package_id}")
-def buy_form(visit: Linked, package_id: str) -> Response:
-    return _buy_page(visit, package_id)
+def buy_form(visit: Linked, package_id: str, gift: Annotated[str, Query(max_length=1)] = "") -> Response:
+    """With `gift`, the form to buy it for another phone."""
+    return _buy_page(visit, package_id, is_gift=bool(gift))
 
 
-def _buy_page(visit: Visit, package_id: str, *, phone: str = "", problem: Problem | None = None) -> Response:
+def _buy_page(
+    visit: Visit,
+    package_id: str,
+    *,
+    phone: str = "",
+    buyer_phone: str = "",
+    is_gift: bool = False,
+    promo_code: str = "",
+    price: Discount | None = None,
+    problem: Problem | None = None,
+    is_check: bool = False,
+) -> Response:
     with transaction() as session:
-        offer = offer_to_buy(session, package_id)
-    # The key makes a double tap or a reload the same purchase.
-    return form_page(visit, "buy", problem, offer=offer, key=secrets.token_urlsafe(16), phone_value=phone)
+        offer = offer_to_buy(session, package_id, counter(visit.context, visit.now))
+    return form_page(
+        visit,
+        "buy",
+        problem,
+        offer=offer,
+        # The key makes a double tap or a reload the same purchase.
+        key=secrets.token_urlsafe(16),
+        phone_value=phone,
+        buyer_value=buyer_phone,
+        is_gift=is_gift,
+        promo_value=promo_code,
+        price=price,
+        amount=price.amount_bututs if price else offer.terms.amount_bututs,
+        is_check=is_check,
+    )
 
 
 @router.post("/portal/buy/{package_id}")
-async def buy(visit: Posted, package_id: str, phone: Text = "", key: Text = "") -> Response:
+async def buy(
+    visit: Posted,
+    package_id: str,
+    phone: Text = "",
+    key: Text = "",
+    gift: Text = "",
+    buyer_phone: Text = "",
+    promo_code: Text = "",
+    check: Text = "",
+    proof: ProofText = "",
+    work: Text = "",
+) -> Response:
+    """With `check` only the price with a promo code is asked for, and nothing is bought."""
+    said: dict[str, Any] = {"phone": phone, "buyer_phone": buyer_phone, "is_gift": bool(gift), "promo_code": promo_code}
     try:
+        asker = From(visit.context_token, visit.device_token, Proof(proof, work))
+        if check:
+            price = await anyio.to_thread.run_sync(price_with, package_id, promo_code, asker) if promo_code else None
+            return await anyio.to_thread.run_sync(lambda: _buy_page(visit, package_id, price=price, **said))
+        wish = Wish(package_id, phone, promo_code, bool(gift), buyer_phone if gift else "")
         # Another number or hotspot with the same form (the way back, and a correction) is another purchase.
-        own_key = "\n".join((key, package_id, phone, visit.token)) if key else None
-        opened, token = await run_outbound(buy_for, package_id, phone, visit.context_token, visit.device_token, own_key)
+        own_key = "\n".join((key, package_id, phone, visit.token, promo_code, gift, buyer_phone)) if key else None
+        opened, token = await run_outbound(buy_for, wish, asker, own_key)
     except DomainError as error:
-        problem = problem_of(error, fields=("phone",))
-        return await anyio.to_thread.run_sync(lambda: _buy_page(visit, package_id, phone=phone, problem=problem))
+        problem = problem_of(error, fields=("phone", "buyer_phone", "promo_code"))
+        return await anyio.to_thread.run_sync(lambda: _buy_page(visit, package_id, problem=problem, is_check=bool(check), **said))
     return visit.go(f"/portal/pay/{opened.payment_id}", device_token=token)
 
 

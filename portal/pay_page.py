@@ -10,6 +10,7 @@ from fastapi import Response
 
 from app.clock import utc_now
 from app.db import transaction
+from portal.buying import counter
 from portal.rendering import dalasi, texts
 from portal.visits import Visit
 from services.integrations.clients import outside
@@ -47,6 +48,7 @@ class _Purchase:
     package_name: str
     package_id: str | None
     is_from_hotspot: bool
+    is_gift: bool
     slow_in_seconds: int
 
 
@@ -62,8 +64,9 @@ def pay_page(visit: Visit, payment_id: str) -> Response:
         "pay",
         truth=truth,
         phase=phase,
-        heading=_heading(phase, state, bought.amount_bututs),
-        step=("connect" if state == "connecting" else "online") if phase == "access" and state != "ended" else _STEPS.get(phase),
+        heading=_heading(phase, state, bought),
+        is_gift=bought.is_gift,
+        step=_step(phase, state, bought),
         refusal=(truth.reason or "").removeprefix("Wave: "),
         package_name=bought.package_name,
         slow_in=bought.slow_in_seconds,
@@ -83,21 +86,33 @@ def _phase(truth: Truth) -> str:
     return "paid" if phase == "access" and truth.access is None else phase
 
 
-def _heading(phase: str, state: str, amount_bututs: int) -> str:
+def _heading(phase: str, state: str, bought: _Purchase) -> str:
     said = texts()
-    return str(said["access"][state] if state else said["pay"][f"title_{phase}"].format(amount=dalasi(amount_bututs)))
+    title = "title_paid_gift" if bought.is_gift and phase == "paid" else f"title_{phase}"
+    return str(said["access"][state] if state else said["pay"][title].format(amount=dalasi(bought.amount_bututs)))
+
+
+def _step(phase: str, state: str, bought: _Purchase) -> str | None:
+    """Where on the way to being online; of a gift nobody here will be."""
+    if bought.is_gift:
+        return None
+    if phase == "access" and state != "ended":
+        return "connect" if state == "connecting" else "online"
+    return _STEPS.get(phase)
 
 
 def _purchase(visit: Visit, payment_id: str) -> _Purchase:
     with transaction() as session:
         payment = payment_by_public_id(session, payment_id)
-        still_sold = next((offer for offer in offers(session) if offer.version_id == payment.package_version_id), None)
+        sold = offers(session, counter=counter(visit.context, visit.now))
+        still_sold = next((offer for offer in sold if offer.version_id == payment.package_version_id), None)
         slow_at = payment.paid_at + _SLOW_AFTER if payment.paid_at else payment.created_at + _SILENT_AFTER
         return _Purchase(
             amount_bututs=payment.amount_bututs,
             package_name=terms_of(session, payment.package_version_id).name,
             package_id=still_sold.public_id if still_sold else None,
             is_from_hotspot=payment.gateway_id is not None,
+            is_gift=payment.is_gift,
             slow_in_seconds=max(0, int((slow_at - visit.now).total_seconds())),
         )
 

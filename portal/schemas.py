@@ -33,6 +33,14 @@ class PriceList(BaseModel):
     next_cursor: str | None
 
 
+class PriceWithPromo(BaseModel):
+    """`amount` is what is left to pay; with `discount` it is the package's price."""
+
+    amount: int = Field(description="In bututs, 100 to the dalasi", examples=[4000])
+    discount: int = Field(examples=[1000])
+    currency: Currency
+
+
 class Access(BaseModel):
     """`bytes_left` is null without a data allowance."""
 

@@ -47,7 +47,7 @@ class Sealed:
 
 
 def _renew_code_mac(voucher: Voucher, code: bytes) -> None:
-    voucher.code_mac = codes.code_mac(code.decode())
+    voucher.code_mac, voucher.tail_mac = codes.code_mac(code.decode()), codes.tail_mac(code.decode())
 
 
 def _renew_address_mac(preference: ContactPreference, address: bytes) -> None:

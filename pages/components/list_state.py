@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -9,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from services.listing import COUNT_CAP, Slice
 
 PAGE_SIZES = (25, 50, 100)
+_DALASI = re.compile(r"([0-9]{1,7})(?:\.([0-9]{1,2}))?")
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,15 @@ class Day:
     label: str
 
 
-Filter = Choice | Day
+@dataclass(frozen=True)
+class Amount:
+    """A filter that takes a sum in dalasi."""
+
+    name: str
+    label: str
+
+
+Filter = Choice | Day | Amount
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,10 @@ class ListState:
         chosen = _read_day(self.filters.get(name, ""))
         return datetime(chosen.year, chosen.month, chosen.day, tzinfo=UTC) + timedelta(days=int(after)) if chosen else None
 
+    def bututs(self, name: str) -> int | None:
+        """The chosen sum."""
+        return read_dalasi(self.filters.get(name, ""))
+
     def as_query(self, default: ListState) -> dict[str, str]:
         """Only what differs from the list's default, so that the plain address stays plain."""
         query = {"q": self.search, **self.filters}
@@ -70,7 +84,7 @@ def read_state(query: Mapping[str, str], default: ListState, filters: Sequence[F
     chosen = dict(default.filters)
     for one in filters:
         value = query.get(one.name, "")
-        if value and (value in one.options if isinstance(one, Choice) else _read_day(value)):
+        if value and _may_be(one, value):
             chosen[one.name] = value
     return replace(
         default,
@@ -83,6 +97,18 @@ def read_state(query: Mapping[str, str], default: ListState, filters: Sequence[F
         sort=name if name in sorts else default.sort,
         descending=sort.startswith("-") if name in sorts else default.descending,
     )
+
+
+def _may_be(one: Filter, value: str) -> bool:
+    if isinstance(one, Choice):
+        return value in one.options
+    return _read_day(value) is not None if isinstance(one, Day) else read_dalasi(value) is not None
+
+
+def read_dalasi(text: str) -> int | None:
+    """`25` and `12.50` in bututs; None for anything else, such as -1, NaN or half a butut."""
+    found = _DALASI.fullmatch(text.strip())
+    return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0")) if found else None
 
 
 def _read_number(text: str, otherwise: int, most: int) -> int:

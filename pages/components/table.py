@@ -13,7 +13,7 @@ from typing import Any
 from nicegui import events, ui
 
 from pages.components.columns import BODY, Column
-from pages.components.list_state import PAGE_SIZES, Choice, Filter, ListState, read_state
+from pages.components.list_state import PAGE_SIZES, Amount, Choice, Filter, ListState, read_dalasi, read_state
 from pages.components.states import empty_state
 from pages.shell import current_staff, query_address, silent_on_refusal, toast_on_refusal
 from services.accounts.permissions import Principal
@@ -214,6 +214,8 @@ class ServerTable:
 
         async def choose(event: events.ValueChangeEventArguments[str | None]) -> None:
             chosen = {name: kept for name, kept in self.state.filters.items() if name != one.name}
+            if isinstance(one, Amount) and not _is_sum(event.value):
+                return  # the field says what is wrong with it
             if event.value:
                 chosen[one.name] = event.value
             elif one.name in self._default.filters:
@@ -231,6 +233,9 @@ class ServerTable:
                 with_input=len(one.options) > _MANY,
             )
             drawn.props("outlined dense options-dense")
+        elif isinstance(one, Amount):
+            drawn = ui.input(one.label, value=value or "", on_change=choose, validation={"A sum in dalasi, such as 25 or 12.50": _is_sum})
+            drawn.props("outlined dense clearable inputmode=decimal maxlength=10 debounce=600 hide-bottom-space")
         else:
             drawn = ui.input(one.label, value=value or "", on_change=choose).props("outlined dense type=date stack-label debounce=600")
         drawn.mark(f"filter-{one.name}")
@@ -258,6 +263,10 @@ class ServerTable:
 
     async def _turn_page(self, by: int) -> None:
         await self._go(replace(self.state, page=max(1, self.state.page + by)))
+
+
+def _is_sum(text: str | None) -> bool:
+    return not text or read_dalasi(text) is not None
 
 
 def _total_words(listing: Listing[Any]) -> str:

@@ -14,7 +14,9 @@ from services.network.incident_models import IncidentState
 from services.network.models import Health
 from services.notifications.models import NotificationState
 from services.payments.models import PaymentStatus, RefundState
+from services.payments.reconciliation.models import FindingState, RunState
 from services.tickets.models import Priority, TicketState
+from services.vouchers.batch_models import BatchState
 from services.vouchers.models import VoucherState
 
 Tone = Literal["good", "busy", "wait", "bad", "off"]
@@ -62,6 +64,27 @@ STATES: dict[type[StrEnum], dict[StrEnum, Words]] = {
         VoucherState.USED: Words("Used", "off", "Its time was given to a customer."),
         VoucherState.BLOCKED: Words("Blocked", "bad", "Staff blocked it; it cannot be entered until the block is lifted."),
         VoucherState.EXPIRED: Words("Expired", "off", "It was not entered in time."),
+    },
+    BatchState: {
+        BatchState.MAKING: Words("Being made", "busy", "None of its vouchers can be used, printed or seen before all are made."),
+        BatchState.READY: Words("Ready", "good", "All of its vouchers are made. They can be printed, sold and used."),
+        BatchState.CANCELLING: Words("Being taken away", "busy", "It was cancelled. None of its vouchers can be used any more."),
+        BatchState.CANCELLED: Words("Cancelled", "off", "It was cancelled before a code of it was seen. Nothing of it can be used."),
+    },
+    RunState: {
+        RunState.QUEUED: Words("Waits", "busy", "A worker takes it in a moment."),
+        RunState.RUNNING: Words("Running", "busy", "Both sides are read page by page, then compared with our books."),
+        RunState.DONE: Words("Done", "good", "All three sides were read whole and compared."),
+        RunState.PARTIAL: Words(
+            "In part", "wait", "One side was not read whole. What was seen is compared; nothing is called missing on the strength of the rest."
+        ),
+        RunState.FAILED: Words("Failed", "bad", "It never came to its end."),
+    },
+    FindingState: {
+        FindingState.OPEN: Words("Open", "wait", "Somebody has to decide it."),
+        FindingState.ACCEPTED: Words("Accepted", "good", "What was proposed was done."),
+        FindingState.REJECTED: Words("Rejected", "off", "It was left as it is, for the reason that stands beside it."),
+        FindingState.GONE: Words("Gone", "off", "A later run found nothing wrong any more."),
     },
     EntitlementState: {
         EntitlementState.READY: Words("Not started", "wait"),

@@ -54,14 +54,14 @@
 
   addEventListener("submit", async (event) => {
     const form = event.target;
-    const button = form.querySelector("button");
+    const button = event.submitter || form.querySelector("button");
     const label = button.textContent;
     event.preventDefault();
     if (button.disabled) return;
     button.disabled = true;
     status.textContent = button.textContent = texts.wait;
     try {
-      const answer = await ask(form.action, await contentOf(form));
+      const answer = await ask(form.action, await contentOf(form, button));
       const next = answer.headers.get("X-Go");
       const fresh = next ? null : parse(await answer.text());
       if (next) await visit(next);
@@ -75,8 +75,9 @@
     button.textContent = label;
   });
 
-  async function contentOf(form) {
+  async function contentOf(form, button) {
     const data = new FormData(form);
+    if (button.name) data.append(button.name, button.value);
     if (form.enctype !== "multipart/form-data") return new URLSearchParams(data);
     for (const name of new Set(data.keys())) {
       const all = data.getAll(name);

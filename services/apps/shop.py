@@ -1,7 +1,7 @@
 """Buying in INET-Go: for this phone's owner or, as a gift, for another number; and what became of it.
 
-A gift is a purchase for that number, as if it had been bought there: the receipt goes to it by SMS, and the voucher and its time are that
-person's. Of the buyer the ledger keeps the name, so that they can follow their payment; what was bought they do not see.
+A gift is a purchase for that number, as if it had been bought there: its voucher goes to it by SMS, and its time is that person's.
+The buyer follows their payment; what was bought they do not see.
 """
 
 from __future__ import annotations
@@ -20,10 +20,15 @@ from services.accounts.models import Customer, Device
 from services.accounts.phones import parse_phone
 from services.apps.callers import Caller
 from services.integrations.clients import Outside
+from services.packages import promos
+from services.packages import service as packages
+from services.packages.promos import Discount
+from services.packages.selling import Counter
+from services.packages.service import Offer
 from services.payments import checkout, verify
 from services.payments.checkout import Opened, Order
 from services.payments.errors import PaymentNotFound
-from services.payments.models import EventKind, Payment, PaymentEvent
+from services.payments.models import EventKind, Payment, PaymentEvent, SaleChannel
 from services.payments.verify import Truth
 
 _LONGEST_ROW_ID = 18
@@ -37,6 +42,7 @@ class Wish:
     key: str
     phone: str | None = None
     context: str | None = None
+    promo_code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,20 +61,44 @@ def buy(begin: Begin, caller: Caller, wish: Wish, outside: Outside, *, clock: Cl
     with begin() as session:
         order = order_of(session, caller, wish, now=clock())
     count(order)
-    return Bought(checkout.buy(begin, order, outside, clock=clock), order.buyer is not None)
+    return Bought(checkout.buy(begin, order, outside, clock=clock), order.is_gift)
 
 
 def order_of(session: Session, caller: Caller, wish: Wish, *, now: datetime) -> Order:
     """Raises BadPhone, or StaleContext for an old visit to a hotspot."""
     buyer = session.get_one(Customer, caller.customer())
-    # Keys are the apps' own and short: two people's must never meet.
-    key = f"{caller.label}:{wish.key}"
     phone = parse_phone(wish.phone).canonical if wish.phone else buyer.phone_e164
-    if phone != buyer.phone_e164:
-        # The place and the phone are the buyer's, and would be let in on what is another person's.
-        return Order(wish.package_id, phone, idempotency_key=key, buyer=caller.label)
+    is_gift = phone != buyer.phone_e164
     device = session.get(Device, caller.device_id) if caller.device_id is not None else None
-    return Order(wish.package_id, phone, read_context(wish.context, now=now), device, key)
+    return Order(
+        package_id=wish.package_id,
+        phone=phone,
+        context=read_context(wish.context, now=now),
+        device=device,
+        # Keys are the apps' own and short: two people's must never meet.
+        idempotency_key=f"{caller.label}:{wish.key}",
+        buyer=caller.label if is_gift else None,
+        buyer_phone=buyer.phone_e164 if is_gift else None,
+        is_gift=is_gift,
+        promo_code=wish.promo_code,
+        channel=SaleChannel.MOBILE,
+    )
+
+
+def price_list(session: Session, caller: Caller, context: str | None, *, now: datetime) -> list[Offer]:
+    """What is sold where this phone is now; without a hotspot's context, what is sold everywhere. Raises StaleContext for an old one."""
+    return packages.offers(session, counter=_counter(context, now=now))
+
+
+def price_with(session: Session, caller: Caller, *, code: str, package_id: str, context: str | None, now: datetime) -> Discount:
+    """What a promo code takes off for this customer. Raises StaleContext, and what buying with it would raise."""
+    offer = packages.offer_to_buy(session, package_id, _counter(context, now=now))
+    return promos.quote(session, code, offer, customer_id=caller.customer(), now=now)
+
+
+def _counter(context: str | None, *, now: datetime) -> Counter:
+    place = read_context(context, now=now)
+    return Counter(now, place.gateway_id if place else None)
 
 
 def purchase(begin: Begin, caller: Caller, payment_id: str, outside: Outside, *, clock: Clock) -> Truth:
@@ -78,8 +108,9 @@ def purchase(begin: Begin, caller: Caller, payment_id: str, outside: Outside, *,
     """
     with begin() as session:
         payment = own_payment(session, caller, payment_id)
-    truth = verify.verify(begin, payment.public_id, outside, clock=clock)
-    if payment.customer_id == caller.customer():
+    is_owner = payment.customer_id == caller.customer()
+    truth = verify.verify(begin, payment.public_id, outside, clock=clock, is_owner=is_owner)
+    if is_owner:
         return truth
     return replace(truth, voucher_code=None, voucher_state=None, access=None, is_given=True)
 
@@ -88,13 +119,16 @@ def own_payment(session: Session, caller: Caller, payment_id: str) -> Payment:
     """One that is the caller's own, or that they made for another person. Raises PaymentNotFound."""
     is_row = payment_id.isascii() and payment_id.isdigit() and len(payment_id) <= _LONGEST_ROW_ID
     named = col(Payment.id) == int(payment_id) if is_row else col(Payment.public_id) == payment_id
+    # Gifts of earlier releases name their buyer in the ledger alone.
     paid_by = (
         sa.select(sa.literal(1))
         .where(col(PaymentEvent.payment_id) == col(Payment.id), col(PaymentEvent.sequence) == 1)
         .where(col(PaymentEvent.kind) == EventKind.CREATED, col(PaymentEvent.actor) == caller.label)
     )
     found = session.exec(
-        select(Payment).where(named, sa.or_(col(Payment.customer_id) == caller.customer(), paid_by.exists()))
+        select(Payment).where(
+            named, sa.or_(col(Payment.customer_id) == caller.customer(), col(Payment.bought_by_id) == caller.customer(), paid_by.exists())
+        )
     ).one_or_none()
     if found is None:
         raise PaymentNotFound

@@ -14,6 +14,7 @@ import httpx
 
 from app.outbound import OutcomeUnknown, Unavailable, correlation_headers
 from services.integrations.errors import httpx_outcomes, retry_after_seconds
+from services.integrations.patience import bounded
 
 CONNECT_SECONDS = 2.0
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -66,10 +67,13 @@ class HttpExchange:
         """Raises Unavailable when nothing was sent and OutcomeUnknown when something was but no whole answer came back."""
         all_headers = {"Accept": "application/json", **correlation_headers(), **(headers or {})}
         # A peer that sends a byte now and then never trips the read time-out, hence a deadline for the whole answer.
-        deadline = time.monotonic() + CONNECT_SECONDS + self._timeout_seconds
+        deadline = time.monotonic() + bounded(CONNECT_SECONDS + self._timeout_seconds)
+        timeout = httpx.Timeout(bounded(self._timeout_seconds), connect=bounded(CONNECT_SECONDS))
         with (
             httpx_outcomes(self._service, operation),
-            self._own_client().stream(method, self._base_url + path, content=content, params=params, headers=all_headers) as response,
+            self._own_client().stream(
+                method, self._base_url + path, content=content, params=params, headers=all_headers, timeout=timeout
+            ) as response,
         ):
             body = bytearray()
             for chunk in response.iter_bytes():

@@ -74,10 +74,12 @@ class AlarmKind(StrEnum):
     GATEWAY_SILENT = "gateway_silent"
     TWO_POLLERS = "two_pollers"
     MONITORING_ABSENT = "monitoring_absent"
+    LOW_STOCK = "low_stock"
 
 
 class NetworkAlarm(SQLModel, table=True):
-    """A warning that stands until its cause is gone. `subject` is what it is about: a gateway's slug, an access point's id, or ''."""
+    """A warning that stands until its cause is gone. `subject` is what it is about: a gateway's slug, an access point's id,
+    a package's id, or ''."""
 
     __tablename__ = "network_alarm"
     __table_args__ = (

@@ -54,6 +54,7 @@ _ALL = (
     Event("deletion_key", "Key to delete the account", "customer", _SMS, Urgency.ONE_TIME, True, _KEY),
     Event("number_changed", "The phone number was changed", "customer", _SMS, Urgency.URGENT, True, {"number": "..2345"}),
     Event("time_given_back", "Time given back after an outage", "customer", _APP, Urgency.NEWS, False, {"place": "", "minutes": "45"}),
+    Event("refund_on_its_way", "Your money goes back", "customer", _APP, Urgency.NORMAL, True, {"dalasi": "25", "reference": "K7M2PX9Q"}),
     # Its code is worth money: it goes by SMS alone, the app only says that there is one.
     Event(
         "voucher_given",
@@ -82,6 +83,20 @@ _ALL = (
     Event("sla_warning", "A deadline comes near", "staff", _DESK_AND_MAIL, Urgency.URGENT, sample=_TICKET | {"clock": "first response"}),
     Event("sla_breach", "A deadline has passed", "staff", _DESK_AND_MAIL, Urgency.URGENT, sample=_TICKET | {"clock": "first response"}),
     Event("sla_escalation", "A ticket was escalated", "staff", _DESK_AND_MAIL, Urgency.URGENT, sample=_TICKET | {"clock": "resolution"}),
+    Event(
+        "finding_assigned",
+        "A finding was given to you",
+        "staff",
+        (Medium.BELL,),
+        sample={"what": "wrong amount", "day": "2026-11-22", "by": "Awa Ceesay"},
+    ),
+    Event(
+        "refund_waits",
+        "A refund waits for a second person",
+        "staff",
+        (Medium.BELL,),
+        sample={"reference": "K7M2PX9Q", "dalasi": "25", "by": "Awa Ceesay"},
+    ),
     Event("sms_held", "Texts are held up", "staff", (Medium.BELL, Medium.EMAIL), Urgency.URGENT, sample={"why": "InsufficientBalance"}),
 )
 EVENTS: Mapping[str, Event] = {event.name: event for event in _ALL}

@@ -56,6 +56,10 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "en": "INET: the Wi-Fi{place} was down. {minutes} min were added to your time, so none is lost. It runs on when you are online.",
         "fr": "INET : le Wi-Fi{place} était en panne. {minutes} min ont été ajoutées à votre temps ; il reprend en ligne.",
     },
+    "refund_on_its_way": {
+        "en": "INET: your D {dalasi} (receipt {reference}) go back to you by Wave. The Wi-Fi that they bought has ended.",
+        "fr": "INET : vos {dalasi} D (reçu {reference}) vous sont rendus par Wave. Le Wi-Fi acheté avec est terminé.",
+    },
     "voucher_given": {
         "en": "INET: you were given Wi-Fi ({package}). Enter {code} at any INET hotspot before {until}.",
         "fr": "INET : on vous offre du Wi-Fi ({package}). Entrez {code} à un point INET avant le {until}.",
@@ -128,6 +132,10 @@ _PUSHES: Mapping[str, Mapping[str, str]] = {
         "en": "The Wi-Fi{place} was down. {minutes} min were added to your time.",
         "fr": "Le Wi-Fi{place} était en panne. {minutes} min ont été ajoutées à votre temps.",
     },
+    "refund_on_its_way": {
+        "en": "Your D {dalasi} (receipt {reference}) go back to you by Wave.",
+        "fr": "Vos {dalasi} D (reçu {reference}) vous sont rendus par Wave.",
+    },
     "ticket_received": {"en": "We got your request {reference} and will answer you.", "fr": "Nous avons votre demande {reference}."},
     "ticket_closing": {
         "en": "We wait for your answer about {reference}. Without one it closes in {days} day(s).",
@@ -146,6 +154,7 @@ _PUSHES: Mapping[str, Mapping[str, str]] = {
     "ticket_satisfaction": {"en": "How was our help with {reference}?", "fr": "Votre avis sur notre aide ({reference}) ?"},
 }
 _DESK: Mapping[str, str] = {
+    "refund_waits": "{by} asks for a refund of D {dalasi} ({reference}): a second person has to decide",
     "ticket_assigned": "{by} gave you {reference}: {subject}",
     "ticket_mention": "{by} mentioned you in {reference}: {subject}",
     "ticket_watched": "{reference}: {text}",
@@ -153,6 +162,7 @@ _DESK: Mapping[str, str] = {
     "sla_warning": "The {clock} of {reference} is due soon: {subject}",
     "sla_breach": "The {clock} of {reference} is overdue: {subject}",
     "sla_escalation": "{reference} was escalated ({clock}): {subject}",
+    "finding_assigned": "{by} gave you a finding of {day}: {what}.",
     "sms_held": "Texts to customers are held up: {why}. See Messages.",
 }
 _TITLE = "INET"

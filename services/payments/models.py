@@ -199,6 +199,7 @@ class Refund(SQLModel, table=True):
     decided_by: str | None = Field(default=None, max_length=120)
     decided_by_id: int | None = Field(default=None, foreign_key="staff.id", sa_type=sa.BigInteger)
     decided_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    # Why it was declined, or what Wave said when it refused.
     decision_note: str | None = Field(default=None, max_length=300)
     state: RefundState = Field(default=RefundState.REQUESTED, sa_type=enum_type(RefundState))
     attempts: int = 0

@@ -7,10 +7,13 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, select
 
 from app.settings import get_settings
+from services.payments.granting import grant_access
 from services.payments.ledger import record
 from services.payments.models import Checkout, EventKind, Payment, PaymentStatus
 from services.payments.steps import AskWave, BlockVoucher, CreateAtWave, IssueVoucher, Step
 from services.vouchers import service as vouchers
+from services.vouchers import stock
+from services.vouchers.models import Voucher, VoucherOrigin
 
 
 def next_step(session: Session, payment: Payment, *, now: datetime) -> Step | None:
@@ -59,11 +62,19 @@ def _creation_step(session: Session, payment: Payment, lease_until: datetime, *,
     )
 
 
-def _issue_step(session: Session, payment: Payment, lease_until: datetime, *, now: datetime) -> Step:
+def _issue_step(session: Session, payment: Payment, lease_until: datetime, *, now: datetime) -> Step | None:
     assert payment.id is not None
-    voucher = vouchers.voucher_for_payment(session, payment, now=now)
+    voucher, has_stock = _own_voucher(session, payment, now=now)
     assert voucher.id is not None
+    if voucher.origin is VoucherOrigin.STOCK:
+        # Bound before, and kept from being used by something that a person has mended since. Nothing is issued for it.
+        grant_access(session, payment, voucher, now=now)
+        return None
+    patience = get_settings().portabilling_patience_seconds
     look_first = voucher.porta_issue_called_at is not None
+    waited = now - (voucher.porta_issue_called_at or now)
+    if has_stock and waited >= timedelta(seconds=patience) and stock.bind(session, payment, now=now) is not None:
+        return None
     if not look_first:
         voucher.porta_issue_called_at = now
         record(session, payment, EventKind.ISSUE_CALLED, now=now)
@@ -77,4 +88,13 @@ def _issue_step(session: Session, payment: Payment, lease_until: datetime, *, no
         voucher.use_before,
         now,
         look_first,
+        patience if has_stock else None,
     )
+
+
+def _own_voucher(session: Session, payment: Payment, *, now: datetime) -> tuple[Voucher, bool]:
+    """The payment's voucher, and whether one of the stock could be given instead: one question, on everybody's way."""
+    row = session.exec(
+        select(Voucher, stock.is_there(payment, now=now)).where(Voucher.payment_id == payment.id).with_for_update(of=Voucher)
+    ).one_or_none()
+    return (row[0], row[1]) if row is not None else (vouchers.voucher_for_payment(session, payment, now=now), False)

@@ -17,6 +17,7 @@ from services.accounts.models import Customer
 from services.accounts.permissions import Permission, Principal
 from services.listing import Listing, Slice, count, fetch, pick
 from services.packages.models import Package, PackageVersion
+from services.packages.promo_models import PromoCode
 from services.payments.errors import PaymentNotFound
 from services.payments.models import (
     TO_BE_SERVED,
@@ -26,6 +27,8 @@ from services.payments.models import (
     PaymentEvent,
     PaymentStatus,
     Refund,
+    RefundState,
+    SaleChannel,
 )
 from services.vouchers.models import Voucher
 
@@ -36,7 +39,11 @@ _LONGEST_CHECKOUT = timedelta(days=2)
 
 @dataclass(frozen=True)
 class PaymentFilter:
-    """`search` is a receipt code or a phone number in either form; dates are days, `until` exclusive."""
+    """`search` is a receipt code, a phone number in either form, or an id of Wave's; `until` and `paid_until` are exclusive.
+
+    `site_id` 0 means bought at no site. `needs_person_at` is the moment for which it is asked what stands still. `refund` is the state of
+    any of its refunds.
+    """
 
     status: PaymentStatus | None = None
     package_id: str | None = None
@@ -44,6 +51,17 @@ class PaymentFilter:
     since: datetime | None = None
     until: datetime | None = None
     customer_id: int | None = None
+    site_id: int | None = None
+    gateway_id: int | None = None
+    channel: SaleChannel | None = None
+    is_gift: bool | None = None
+    promo_code: str | None = None
+    least_bututs: int | None = None
+    most_bututs: int | None = None
+    needs_person_at: datetime | None = None
+    refund: RefundState | None = None
+    paid_since: datetime | None = None
+    paid_until: datetime | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -62,6 +80,10 @@ class PaymentRow:
     package_name: str
     gateway_name: str | None
     created_at: datetime
+    channel: SaleChannel
+    is_gift: bool
+    discount_bututs: int
+    paid_at: datetime | None
 
 
 _COLUMNS = (
@@ -75,6 +97,10 @@ _COLUMNS = (
     PackageVersion.name,
     Gateway.name,
     Payment.created_at,
+    Payment.channel,
+    Payment.is_gift,
+    Payment.discount_bututs,
+    Payment.paid_at,
 )
 _SORTS: dict[str, Sequence[Any]] = {
     "created": (col(Payment.created_at), col(Payment.id)),
@@ -93,14 +119,14 @@ def _rows_query() -> sa.Select[Any]:
 
 
 def _row(found: Any) -> PaymentRow:
-    identity, reference, status, since, reason, amount, customer, package, gateway, created_at = found
-    return PaymentRow(identity, reference, status, since, reason, amount, customer.masked_phone, package, gateway, created_at)
+    identity, reference, status, since, reason, amount, customer, package, gateway, created_at, *sale = found
+    return PaymentRow(identity, reference, status, since, reason, amount, customer.masked_phone, package, gateway, created_at, *sale)
 
 
 def list_payments(session: Session, *, actor: Principal, wanted: PaymentFilter, part: Slice) -> Listing[PaymentRow]:
     """One page of payments. Raises Forbidden."""
     actor.require(Permission.PAYMENTS_READ)
-    conditions = _conditions(session, wanted)
+    conditions = conditions_of(session, wanted)
     # By status the index on (status, since) is the one that finds few rows among millions, so that order is offered with it only.
     sorts = _SORTS if wanted.status else {"created": _SORTS["created"]}
     found = fetch(session, _rows_query().where(*conditions), part, sorts=sorts, default_sort="created")
@@ -108,7 +134,8 @@ def list_payments(session: Session, *, actor: Principal, wanted: PaymentFilter, 
     return Listing(tuple(_row(row) for row in found), total, is_estimate)
 
 
-def _conditions(session: Session, wanted: PaymentFilter) -> list[sa.ColumnElement[bool]]:
+def conditions_of(session: Session, wanted: PaymentFilter) -> list[sa.ColumnElement[bool]]:
+    """What a filter means, for a query of payments."""
     conditions: list[sa.ColumnElement[bool]] = []
     if wanted.status:
         conditions.append(col(Payment.status) == wanted.status)
@@ -117,22 +144,63 @@ def _conditions(session: Session, wanted: PaymentFilter) -> list[sa.ColumnElemen
     if wanted.package_id:
         versions = select(PackageVersion.id).join(Package).where(Package.public_id == wanted.package_id)
         conditions.append(col(Payment.package_version_id).in_(versions))
-    if wanted.since:
-        conditions.append(col(Payment.created_at) >= wanted.since)
-    if wanted.until:
-        conditions.append(col(Payment.created_at) < wanted.until)
+    conditions += _in_ranges(wanted)
+    conditions += _of_the_sale(wanted)
+    if wanted.needs_person_at:
+        conditions.append(_needs_a_person(wanted.needs_person_at))
+    if wanted.refund:
+        asked = select(Refund.id).where(Refund.payment_id == Payment.id, Refund.state == wanted.refund)
+        conditions.append(asked.exists())
     if wanted.search.strip():
-        conditions.append(_found_by(session, wanted.search))
+        conditions.append(_found_by(session, wanted.search.strip()))
+    return conditions
+
+
+def _in_ranges(wanted: PaymentFilter) -> list[sa.ColumnElement[bool]]:
+    lowest = (
+        (Payment.created_at, wanted.since),
+        (Payment.paid_at, wanted.paid_since),
+        (Payment.amount_bututs, wanted.least_bututs),
+    )
+    below = ((Payment.created_at, wanted.until), (Payment.paid_at, wanted.paid_until))
+    most = [col(Payment.amount_bututs) <= wanted.most_bututs] if wanted.most_bututs is not None else []
+    return [
+        *(col(column) >= value for column, value in lowest if value is not None),
+        *(col(column) < value for column, value in below if value is not None),
+        *most,
+    ]
+
+
+def _of_the_sale(wanted: PaymentFilter) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.site_id is not None:
+        there = select(Gateway.id).where(Gateway.site_id == wanted.site_id)
+        placed = select(Gateway.id).where(col(Gateway.site_id).is_not(None))
+        nowhere = sa.or_(col(Payment.gateway_id).is_(None), col(Payment.gateway_id).not_in(placed))
+        conditions.append(col(Payment.gateway_id).in_(there) if wanted.site_id else nowhere)
+    if wanted.gateway_id is not None:
+        conditions.append(col(Payment.gateway_id) == wanted.gateway_id)
+    if wanted.channel:
+        conditions.append(col(Payment.channel) == wanted.channel)
+    if wanted.is_gift is not None:
+        conditions.append(col(Payment.is_gift).is_(wanted.is_gift))
+    if wanted.promo_code:
+        conditions.append(col(Payment.promo_code_id).in_(select(PromoCode.id).where(PromoCode.code == wanted.promo_code.strip().upper())))
     return conditions
 
 
 def _found_by(session: Session, text: str) -> sa.ColumnElement[bool]:
-    by_code = col(Payment.reference) == text.strip().upper()
+    # Asked first: as a part of the list's own question it would keep PostgreSQL from its indexes.
+    at_wave = sa.or_(col(Checkout.wave_session_id) == text, col(Checkout.transaction_id) == text)
+    known = session.exec(select(Checkout.payment_id).where(at_wave)).all()
+    found = [col(Payment.reference) == text.upper(), col(Payment.wave_transaction_id) == text]
+    if known:
+        found.append(col(Payment.id).in_(known))
     try:
         customer = find_customer(session, phone=text)
     except BadPhone:
-        return by_code
-    return sa.or_(by_code, col(Payment.customer_id) == (customer.id if customer else None))
+        return sa.or_(*found)
+    return sa.or_(*found, col(Payment.customer_id) == (customer.id if customer else None))
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,15 @@ from sqlmodel import Session, col, select
 
 from app.clock import Clock
 from app.db import Begin
+from app.events import publish
+from app.failpoints import boundary
 from app.outbound import OutboundError, Refused, recording
 from app.queue import ring
 from services.integrations.clients import Outside
+from services.payments.absorb import to_attention
 from services.payments.calls import keep_calls
 from services.payments.ledger import record
-from services.payments.models import Checkout, EventKind, Payment, Refund, RefundState
+from services.payments.models import Checkout, EventKind, Payment, PaymentStatus, Refund, RefundKind, RefundState
 
 REFUND_JOB = "jobs.payments.send_refund"
 _SWEEP_BATCH = 100
@@ -28,31 +31,41 @@ def send_refund(begin: Begin, refund_id: int, outside: Outside, *, clock: Clock)
             return
         refund.attempts += 1
         refund.next_attempt_at = clock() + _PAUSE * min(refund.attempts, 20)
+        payment_id = refund.payment_id
         wave_session_id = session.get_one(Checkout, refund.checkout_id).wave_session_id
+    boundary("send_refund.before_call")
     failure: OutboundError | None = None
     with recording() as calls:
         try:
             outside.wave.refund_session(wave_session_id)
         except OutboundError as error:
             failure = error
+    boundary("send_refund.after_call")
     with begin() as session:
+        # The payment first, as everybody locks them.
+        payment = session.get_one(Payment, payment_id, with_for_update=True)
         refund = session.get_one(Refund, refund_id, with_for_update=True)
-        keep_calls(session, refund.payment_id, calls)
+        keep_calls(session, payment_id, calls)
         if refund.state is RefundState.REQUESTED:
-            _settle(session, refund, failure, now=clock())
+            _settle(session, payment, refund, failure, now=clock())
 
 
-def _settle(session: Session, refund: Refund, failure: OutboundError | None, *, now: datetime) -> None:
+def _settle(session: Session, payment: Payment, refund: Refund, failure: OutboundError | None, *, now: datetime) -> None:
     if failure is not None and not isinstance(failure, Refused):
         return
-    payment = session.get_one(Payment, refund.payment_id, with_for_update=True)
     refund.next_attempt_at, refund.settled_at = None, now
+    is_sale = refund.kind is RefundKind.SALE
     if failure is None:
-        refund.state = RefundState.REFUNDED
+        refund.state, refund.decision_note = RefundState.REFUNDED, None
+        if is_sale and payment.status is PaymentStatus.REFUNDING:
+            payment.move(PaymentStatus.REFUNDED, now=now)
         record(session, payment, EventKind.REFUNDED, now=now, amount_bututs=-refund.amount_bututs, refund_id=refund.id)
     else:
-        refund.state = RefundState.FAILED
+        refund.state, refund.decision_note = RefundState.FAILED, f"Wave refused: {failure.detail}"[:300]
         record(session, payment, EventKind.DELAYED, now=now, why=f"Wave refused the refund: {failure.detail}", refund_id=refund.id)
+        if is_sale and payment.status is PaymentStatus.REFUNDING:
+            to_attention(session, payment, "Wave refused to give the money back. Its access was ended.", now=now, refund_id=refund.id)
+    publish(session, "refunds", refund.id)
 
 
 def ring_due(session: Session, *, now: datetime) -> int:

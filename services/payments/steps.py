@@ -14,18 +14,15 @@ from sqlmodel import Session, select
 
 from app.outbound import OutboundError, OutcomeUnknown, Refused, Unavailable
 from app.settings import get_settings
-from services.access.context import HotspotContext
-from services.access.entitlements import create_entitlement
-from services.access.entry import let_in
-from services.accounts.models import Device
 from services.integrations.clients import Outside
-from services.integrations.portabilling import DuplicateAccount, PortaAccount
+from services.integrations.patience import within
+from services.integrations.portabilling import DuplicateAccount, LoginRefused, PortaAccount
 from services.integrations.wave import WaveSession
-from services.notifications import receipts
 from services.payments.absorb import absorb, is_over, to_attention
+from services.payments.granting import grant_access
 from services.payments.ledger import record
 from services.payments.models import Checkout, EventKind, Payment, PaymentStatus
-from services.vouchers.errors import VoucherBlocked, VoucherExpired
+from services.vouchers import stock
 from services.vouchers.models import Voucher, VoucherState
 
 # While the customer is likely still looking at Wave's page we ask often; later seldom, until it is over.
@@ -109,7 +106,10 @@ class AskWave:
 
 @dataclass(frozen=True)
 class IssueVoucher:
-    """Make the voucher's account in PortaBilling; its opening balance is the charge. Asked for first if it was ever tried before."""
+    """Make the voucher's account in PortaBilling; its opening balance is the charge. Asked for first if it was ever tried before.
+
+    Where there is stock, nobody waits longer than `patience_seconds`: they get one of the stock (services/vouchers/stock.py).
+    """
 
     name: ClassVar[str] = "issue_voucher"
     payment_id: int
@@ -121,17 +121,19 @@ class IssueVoucher:
     use_before: datetime
     at: datetime
     look_first: bool
+    patience_seconds: float | None = None
 
     def perform(self, outside: Outside) -> PortaAccount:
-        return issue_account(
-            outside,
-            account_id=self.account_id,
-            amount_bututs=self.amount_bututs,
-            currency=self.currency,
-            at=self.at,
-            use_before=self.use_before,
-            look_first=self.look_first,
-        )
+        with within(self.patience_seconds):
+            return issue_account(
+                outside,
+                account_id=self.account_id,
+                amount_bututs=self.amount_bututs,
+                currency=self.currency,
+                at=self.at,
+                use_before=self.use_before,
+                look_first=self.look_first,
+            )
 
     def record(self, session: Session, payment: Payment, answer: PortaAccount, *, now: datetime) -> None:
         if payment.status is PaymentStatus.PAID:
@@ -151,6 +153,12 @@ class IssueVoucher:
         record(session, payment, EventKind.CHARGED, now=now, charged_bututs=payment.amount_bututs)
 
     def failed(self, session: Session, payment: Payment, error: OutboundError, *, now: datetime) -> None:
+        if payment.status not in (PaymentStatus.PAID, PaymentStatus.VOUCHER_ISSUED):
+            return
+        # A refusal is about this voucher, and another one would fare no better; only one of our log-in is not.
+        is_away = isinstance(error, OutcomeUnknown | Unavailable | LoginRefused)
+        if is_away and stock.bind(session, payment, now=now) is not None:
+            return
         back_off(payment, error, now=now)
         if isinstance(error, Refused) and payment.attempts >= _REFUSALS_BEFORE_A_PERSON:
             to_attention(session, payment, "PortaBilling refuses to issue the voucher.", now=now, detail=error.detail)
@@ -171,7 +179,10 @@ class BlockVoucher:
     already_blocked: bool
 
     def perform(self, outside: Outside) -> None:
-        if not self.already_blocked:
+        if self.already_blocked:
+            return
+        # Repeatable, and settled later if it fails: nobody who has paid waits longer for it.
+        with within(get_settings().portabilling_patience_seconds):
             outside.portabilling.set_blocked(self.i_account, True)
 
     def record(self, session: Session, payment: Payment, answer: None, *, now: datetime) -> None:
@@ -194,25 +205,6 @@ class BlockVoucher:
 Step = CreateAtWave | AskWave | IssueVoucher | BlockVoucher
 
 
-def grant_access(session: Session, payment: Payment, voucher: Voucher, *, now: datetime) -> None:
-    """Turn the charged voucher into an entitlement, and let the client in whose router is known. One transaction, once."""
-    try:
-        voucher.use(now=now)
-    except (VoucherBlocked, VoucherExpired) as refusal:
-        to_attention(session, payment, f"Paid, but its voucher cannot be used: {refusal.title.lower()}.", now=now)
-        return
-    payment.move(PaymentStatus.ACCESS_GRANTED, now=now)
-    payment.next_attempt_at = None
-    with session.no_autoflush:
-        entitlement = create_entitlement(session, voucher, now=now)
-    record(session, payment, EventKind.ACCESS_GRANTED, now=now, entitlement_id=entitlement.id)
-    receipts.queue_receipt(session, payment=payment, now=now)
-    if payment.gateway_id is not None and payment.client_hid is not None:
-        context = HotspotContext(payment.gateway_id, payment.client_hid, payment.client_mac or "", payment.mac_trusted, payment.created_at)
-        device = session.get(Device, payment.device_id) if payment.device_id else None
-        let_in(session, entitlement, context, device, swap=False, now=now)
-
-
 def adopt_account(voucher: Voucher, account: PortaAccount, *, now: datetime) -> None:
     """PortaBilling holds the voucher's account: it can be used."""
     voucher.porta_i_account, voucher.porta_issued_at = account.i_account, now
@@ -222,7 +214,15 @@ def adopt_account(voucher: Voucher, account: PortaAccount, *, now: datetime) -> 
 
 
 def issue_account(
-    outside: Outside, *, account_id: str, amount_bututs: int, currency: str, at: datetime, use_before: datetime, look_first: bool
+    outside: Outside,
+    *,
+    account_id: str,
+    amount_bututs: int,
+    currency: str,
+    at: datetime,
+    use_before: datetime,
+    look_first: bool,
+    batch: str | None = None,
 ) -> PortaAccount:
     """Issue, or adopt what an earlier try left behind: the account's id is ours, so there is never a second one."""
     settings = get_settings()
@@ -238,7 +238,7 @@ def issue_account(
             currency=currency,
             activation=at,
             expiration=use_before,
-            batch=None,
+            batch=batch,
         )
     except DuplicateAccount:
         if (found := porta.get_account(account_id)) is not None:

@@ -25,7 +25,7 @@ _ASK_WAVE_EVERY = timedelta(seconds=3)
 class Truth:
     """What the buyer is told. `ask_after` is when the next question should go to Wave, None when Wave has nothing more to say.
 
-    `is_given`: what was bought belongs to another person by now, and is not shown.
+    `is_given`: what was bought belongs to another person, from the beginning or by now, and is not shown.
     """
 
     payment_id: str
@@ -52,18 +52,18 @@ class Truth:
         }
 
 
-def verify(begin: Begin, public_id: str, outside: Outside, *, clock: Clock) -> Truth:
-    """Ask Wave if it is time to, and tell what is known. Raises PaymentNotFound."""
+def verify(begin: Begin, public_id: str, outside: Outside, *, clock: Clock, is_owner: bool = False) -> Truth:
+    """Ask Wave if it is time to, and tell what is known. `is_owner`: whoever asks has proved to be whose it is. Raises PaymentNotFound."""
     with begin() as session:
         payment = payment_by_public_id(session, public_id)
         assert payment.id is not None
         payment_id = payment.id
         ask_after = _ask_after(session, payment)
         if ask_after is None or ask_after > clock():
-            return tell(session, payment, now=clock())
+            return tell(session, payment, now=clock(), is_owner=is_owner)
     advance(begin, payment_id, outside, clock=clock, only_wave=True)
     with begin() as session:
-        return tell(session, session.get_one(Payment, payment_id), now=clock())
+        return tell(session, session.get_one(Payment, payment_id), now=clock(), is_owner=is_owner)
 
 
 def _ask_after(session: Session, payment: Payment) -> datetime | None:
@@ -75,12 +75,12 @@ def _ask_after(session: Session, payment: Payment) -> datetime | None:
     return (asked or payment.create_called_at or payment.created_at) + _ASK_WAVE_EVERY
 
 
-def tell(session: Session, payment: Payment, *, now: datetime) -> Truth:
-    """The state of a payment for its buyer; nothing is asked and nothing changes."""
+def tell(session: Session, payment: Payment, *, now: datetime, is_owner: bool = False) -> Truth:
+    """The state of a payment for its buyer; nothing is asked and nothing changes. Of a gift only its owner is told what was bought."""
     assert payment.id is not None
     voucher = session.exec(select(Voucher).where(Voucher.payment_id == payment.id)).one_or_none()
     # What was given to another person is theirs alone (services/apps/giving.py).
-    is_given = voucher is not None and voucher.customer_id != payment.customer_id
+    is_given = (payment.is_gift and not is_owner) or (voucher is not None and voucher.customer_id != payment.customer_id)
     is_shown = voucher is not None and voucher.state is not VoucherState.PENDING and not is_given
     entitlement = entitlement_of_payment(session, payment.id, customer_id=payment.customer_id)
     return Truth(
@@ -90,7 +90,7 @@ def tell(session: Session, payment: Payment, *, now: datetime) -> Truth:
         reason=payment.reason,
         voucher_code=codes.show_code(codes.unseal_code(voucher.code_sealed)) if voucher and is_shown else None,
         voucher_state=voucher.state.value if voucher and is_shown else None,
-        access=view_access(session, entitlement, now=now) if entitlement else None,
+        access=view_access(session, entitlement, now=now) if entitlement and not is_given else None,
         launch_url=opened(session, payment).launch_url,
         ask_after=_ask_after(session, payment),
         is_given=is_given,

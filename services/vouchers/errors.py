@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from app.errors import Conflict, ErrorKind, InvalidInput, NotFound, Unavailable
 
 
@@ -33,3 +35,33 @@ class VoucherExpired(Conflict):
 class VoucherNotReady(Unavailable):
     code, title = "voucher_not_ready", "The voucher is being prepared"
     message = "This voucher is still being prepared. Try again in a minute."
+
+
+class VoucherTooEarly(Conflict):
+    code, title = "voucher_too_early", "The voucher cannot be used yet"
+    message = "This voucher cannot be used yet. Enter it again on the day that is printed on it."
+
+    def __init__(self, use_from: datetime) -> None:
+        # The Gambia keeps UTC all year.
+        at = f"{use_from.day} {use_from:%B %Y, %H:%M}"
+        super().__init__(f"This voucher can be used from {at} on. Keep it, and enter it again then.", use_from=use_from.isoformat())
+
+
+class BatchNotFound(NotFound):
+    code, title = "batch_not_found", "No such batch"
+    message = "There is no batch of vouchers under that number."
+
+
+class BatchNotReady(Conflict):
+    code, title = "batch_not_ready", "The batch is not ready"
+    message = "This batch is not ready: none of its vouchers can be printed or changed until all are made."
+
+
+class BatchNotCancellable(Conflict):
+    code, title = "batch_not_cancellable", "The batch cannot be cancelled any more"
+    message = "Codes of this batch were already used, printed or exported. Block or expire its vouchers instead."
+
+
+class BatchOrderedDifferently(Conflict):
+    code, title = "batch_ordered_differently", "This order was placed already"
+    message = "This order was placed already, with other details. Look at the list of batches, and begin a new order if it is another one."

@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel
 from app.db import UtcDateTime, enum_type
 from services.revision import revision_of
 from services.vouchers import batch_models as _batch_models  # noqa: F401 - whoever knows vouchers must know the table they refer to
-from services.vouchers.errors import VoucherAlreadyUsed, VoucherBlocked, VoucherExpired, VoucherNotReady
+from services.vouchers.errors import VoucherAlreadyUsed, VoucherBlocked, VoucherExpired, VoucherNotReady, VoucherTooEarly
 
 
 class VoucherState(StrEnum):
@@ -104,13 +104,15 @@ class Voucher(SQLModel, table=True):
     porta_error: str | None = Field(default=None, max_length=300)
 
     def use(self, *, now: datetime) -> None:
-        """Spend it. Raises VoucherAlreadyUsed, VoucherBlocked, VoucherExpired, or VoucherNotReady before it was issued."""
+        """Spend it. Raises VoucherAlreadyUsed, VoucherBlocked, VoucherExpired, VoucherTooEarly, or VoucherNotReady before it was issued."""
         if self.state is VoucherState.USED:
             raise VoucherAlreadyUsed
         if self.state is VoucherState.BLOCKED:
             raise VoucherBlocked
         if self.state is VoucherState.EXPIRED or now >= self.use_before:
             raise VoucherExpired
+        if self.use_from is not None and now < self.use_from:
+            raise VoucherTooEarly(self.use_from)
         if self.state is VoucherState.PENDING:
             raise VoucherNotReady
         self.state, self.used_at = VoucherState.USED, now
@@ -120,9 +122,20 @@ class Voucher(SQLModel, table=True):
         return revision_of(self.id, self.state)
 
     @property
+    def unblocked(self) -> VoucherState:
+        """What it becomes when its block is lifted. One of a batch can be used before PortaBilling holds it."""
+        is_usable = self.porta_issued_at is not None or self.origin is VoucherOrigin.BATCH
+        return VoucherState.ACTIVE if is_usable else VoucherState.PENDING
+
+    @property
+    def may_be_in_porta(self) -> bool:
+        """Whether PortaBilling has to follow what becomes of it. Of a batch, those it was never asked for have no account there."""
+        return self.porta_issue_called_at is not None or self.origin is not VoucherOrigin.BATCH
+
+    @property
     def is_block_owed(self) -> bool:
-        """PortaBilling must not let a code be used that is used or blocked here."""
-        return self.state in (VoucherState.USED, VoucherState.BLOCKED) and self.porta_blocked_at is None
+        """PortaBilling must not let a code be used that is used, blocked or, before its time, expired here."""
+        return self.state in (VoucherState.USED, VoucherState.BLOCKED, VoucherState.EXPIRED) and self.porta_blocked_at is None
 
     @property
     def is_unblock_owed(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,19 +19,29 @@ from services.listing import Listing, Slice, count, fetch, pick
 from services.packages.models import Package, PackageVersion
 from services.payments.models import Payment
 from services.vouchers import codes
+from services.vouchers.batch_models import VoucherBatch
+from services.vouchers.batches import gate
 from services.vouchers.errors import MistypedCode, VoucherNotFound
-from services.vouchers.models import Voucher, VoucherState
+from services.vouchers.models import Voucher, VoucherOrigin, VoucherState
 
 
 @dataclass(frozen=True)
 class VoucherFilter:
-    """`search` is a voucher code, a phone number, a receipt code or PortaBilling's account id, always in full."""
+    """`search` is a voucher code, a phone number, a receipt code or PortaBilling's account id in full, or a code's last five characters.
+
+    `since` and `until` are of when it was made. `is_owed`: PortaBilling is yet to be told something.
+    """
 
     state: VoucherState | None = None
     package_id: str | None = None
     by_hand: bool | None = None
     search: str = ""
     customer_id: int | None = None
+    origin: VoucherOrigin | None = None
+    batch_id: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    is_owed: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -51,8 +61,12 @@ class VoucherRow:
     used_at: datetime | None
     porta_error: str | None
     is_owed: bool
+    origin: VoucherOrigin
+    batch_id: int | None
 
 
+# A code's last group (`codes.show_code`).
+_TAIL = 5
 _SORTS: dict[str, Sequence[Any]] = {"created": (col(Voucher.created_at), col(Voucher.id))}
 
 
@@ -82,6 +96,8 @@ def _row(found: Any) -> VoucherRow:
         used_at=voucher.used_at,
         porta_error=voucher.porta_error,
         is_owed=voucher.porta_next_attempt_at is not None,
+        origin=voucher.origin,
+        batch_id=voucher.batch_id,
     )
 
 
@@ -95,8 +111,26 @@ def list_vouchers(session: Session, *, actor: Principal, wanted: VoucherFilter, 
     return Listing(tuple(_row(row) for row in found), total, is_estimate)
 
 
+def states_of(session: Session, *, actor: Principal, ids: Collection[int]) -> dict[int, VoucherState]:
+    """The states of these vouchers, by id, as they are now. Raises Forbidden."""
+    actor.require(Permission.VOUCHERS_READ)
+    rows = session.execute(pick(Voucher.id, Voucher.state).where(col(Voucher.id).in_(ids), gate.is_shown()).order_by(col(Voucher.id)))
+    return dict(rows.all())
+
+
 def _conditions(session: Session, wanted: VoucherFilter) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = []
+    conditions = [gate.is_shown()]
+    if wanted.origin:
+        conditions.append(col(Voucher.origin) == wanted.origin)
+    if wanted.batch_id is not None:
+        conditions.append(col(Voucher.batch_id) == wanted.batch_id)
+    if wanted.since is not None:
+        conditions.append(col(Voucher.created_at) >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(col(Voucher.created_at) < wanted.until)
+    if wanted.is_owed is not None:
+        owed = col(Voucher.porta_next_attempt_at)
+        conditions.append(owed.is_not(None) if wanted.is_owed else owed.is_(None))
     if wanted.state:
         conditions.append(col(Voucher.state) == wanted.state)
     if wanted.customer_id is not None:
@@ -122,9 +156,16 @@ def _found_by(session: Session, text: str) -> sa.ColumnElement[bool]:
         customer = find_customer(session, phone=text)
     except BadPhone:
         customer = None
+    tail = "".join(text.upper().split()).strip("-")
+    if _is_tail(tail):
+        ways.append(col(Voucher.tail_mac).in_(codes.tail_macs(tail)))
     if customer is not None:
         ways.append(col(Voucher.customer_id) == customer.id)
     return sa.or_(*ways)
+
+
+def _is_tail(text: str) -> bool:
+    return len(text) == _TAIL and all(character in codes.ALPHABET for character in text)
 
 
 @dataclass(frozen=True)
@@ -134,13 +175,16 @@ class VoucherPage:
     customer: Customer | None
     reference: str | None
     entitlement: Entitlement | None
+    batch: VoucherBatch | None
+    number_in_batch: int | None
 
 
 def voucher_page(session: Session, *, actor: Principal, voucher_id: int) -> VoucherPage:
     """Raises Forbidden or VoucherNotFound."""
     actor.require(Permission.VOUCHERS_READ)
     voucher = session.get(Voucher, voucher_id)
-    if voucher is None:
+    batch = session.get(VoucherBatch, voucher.batch_id) if voucher is not None and voucher.batch_id is not None else None
+    if voucher is None or not gate.is_open(batch.state if batch else None):
         raise VoucherNotFound("There is no voucher under that number.")
     payment = session.get(Payment, voucher.payment_id) if voucher.payment_id else None
     return VoucherPage(
@@ -149,4 +193,12 @@ def voucher_page(session: Session, *, actor: Principal, voucher_id: int) -> Vouc
         customer=session.get(Customer, voucher.customer_id) if voucher.customer_id else None,
         reference=payment.reference if payment else None,
         entitlement=session.exec(select(Entitlement).where(Entitlement.voucher_id == voucher.id)).one_or_none(),
+        batch=batch,
+        number_in_batch=number_in_batch(session, voucher) if batch else None,
     )
+
+
+def number_in_batch(session: Session, voucher: Voucher) -> int:
+    """As it is printed on it: its place in its batch, from 1."""
+    before = pick(sa.func.count()).where(col(Voucher.batch_id) == voucher.batch_id, col(Voucher.id) <= voucher.id)
+    return int(session.execute(before).scalar_one())

@@ -20,6 +20,8 @@ from services.packages import service as packages
 from services.payments.models import Payment
 from services.revision import require
 from services.vouchers import codes
+from services.vouchers.batch_models import VoucherBatch
+from services.vouchers.batches.gate import is_open, locked_batch, require_shown
 from services.vouchers.errors import VoucherAlreadyUsed, VoucherNotFound
 from services.vouchers.models import Voucher, VoucherOrigin, VoucherState
 
@@ -90,6 +92,7 @@ def _new_voucher(
     voucher = Voucher(
         code_mac=codes.code_mac(code),
         code_sealed=codes.seal_code(code),
+        tail_mac=codes.tail_mac(code),
         package_version_id=version_id,
         origin=origin,
         payment_id=payment_id,
@@ -109,7 +112,8 @@ def _new_voucher(
 def enter_code(session: Session, *, code: str, context: HotspotContext | None, device: Device | None, now: datetime) -> entry.Entry:
     """Spend a voucher, and let the client in if it stands at a hotspot. Its own client may enter it again to get back in.
 
-    Raises MistypedCode, VoucherNotFound, VoucherAlreadyUsed, VoucherBlocked, VoucherExpired, VoucherNotReady or NoTimeLeft.
+    Raises MistypedCode, VoucherNotFound, VoucherAlreadyUsed, VoucherBlocked, VoucherExpired, VoucherTooEarly, VoucherNotReady
+    or NoTimeLeft.
     """
     # Two phones entering the same code at once must not both get airtime.
     voucher = _by_code(session, code)
@@ -128,10 +132,16 @@ def enter_code(session: Session, *, code: str, context: HotspotContext | None, d
 
 def _by_code(session: Session, text: str) -> Voucher:
     macs = codes.code_macs(codes.read_code(text))
-    voucher = session.exec(select(Voucher).where(col(Voucher.code_mac).in_(macs)).with_for_update()).one_or_none()
-    if voucher is None:
+    found = session.exec(
+        select(Voucher, VoucherBatch.state)
+        .outerjoin(VoucherBatch, col(VoucherBatch.id) == Voucher.batch_id)
+        .where(col(Voucher.code_mac).in_(macs))
+        .with_for_update(of=Voucher)
+    ).one_or_none()
+    # All of a batch or nothing: until it is whole, its codes are not there.
+    if found is None or not is_open(found[1]):
         raise VoucherNotFound(field="code")
-    return voucher
+    return found[0]
 
 
 def _used_by_this_client(
@@ -167,9 +177,12 @@ def set_blocked(
 ) -> Voucher:
     """Block an unused voucher, or lift the block; PortaBilling follows. Raises Forbidden, NotFound, Stale, VoucherAlreadyUsed."""
     actor.require(Permission.VOUCHERS_BLOCK)
-    voucher = session.get(Voucher, voucher_id, with_for_update=True)
+    voucher = session.get(Voucher, voucher_id)
     if voucher is None:
         raise NotFound
+    batch = locked_batch(session, voucher.batch_id) if voucher.batch_id is not None else None
+    session.refresh(voucher, with_for_update=True)
+    require_shown(session, voucher)
     require(expected_revision, voucher.revision)
     if voucher.state in (VoucherState.USED, VoucherState.EXPIRED):
         raise VoucherAlreadyUsed
@@ -177,13 +190,17 @@ def set_blocked(
     if blocked:
         voucher.state = VoucherState.BLOCKED
     elif voucher.state is VoucherState.BLOCKED:
-        voucher.state = VoucherState.ACTIVE if voucher.porta_issued_at else VoucherState.PENDING
+        voucher.state = voucher.unblocked
     action = "voucher.block" if blocked else "voucher.unblock"
     target = ("voucher", voucher_id)
     audit.record(session, actor, action, target=target, now=now, before={"state": old_state}, after={"state": voucher.state})
-    voucher.porta_next_attempt_at = now
+    if voucher.may_be_in_porta:
+        voucher.porta_next_attempt_at = now
+        ring(session, SETTLE_JOB, voucher_id)
+    elif batch is not None:
+        # One that was passed over while it was blocked is taken up again by the batch's own registering.
+        batch.next_attempt_at = batch.next_attempt_at or now
     session.flush()
-    ring(session, SETTLE_JOB, voucher_id)
     publish(session, "vouchers", voucher.id)
     return voucher
 
@@ -195,6 +212,7 @@ def reveal_code(session: Session, *, actor: Principal, voucher_id: int, now: dat
     voucher = session.get(Voucher, voucher_id)
     if voucher is None:
         raise NotFound
+    require_shown(session, voucher)
     audit.record(session, actor, "voucher.reveal", target=("voucher", voucher_id), now=now)
     return codes.show_code(codes.unseal_code(voucher.code_sealed))
 

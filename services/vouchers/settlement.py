@@ -1,4 +1,7 @@
-"""Make PortaBilling agree with our vouchers: issue what staff made, block what is used or blocked, unblock what is free again."""
+"""Make PortaBilling agree with our vouchers: issue what was made here, charge what was sold from the stock, block what is used or blocked.
+
+What is owed is decided in `owed`; here it is taken under a lease, asked, and recorded. Harmless to repeat, late, or twice at once.
+"""
 
 from __future__ import annotations
 
@@ -9,102 +12,180 @@ from sqlmodel import Session, col, select
 from app.clock import Clock
 from app.db import Begin
 from app.failpoints import boundary
-from app.outbound import OutboundError, recording
+from app.outbound import OutboundError, OutcomeUnknown, recording
 from app.queue import ring
 from app.settings import get_settings
 from services.integrations.clients import Outside
-from services.packages import service as packages
-from services.packages.models import CURRENCY
+from services.integrations.portabilling import PortaAccount, PortaXdr
 from services.payments.calls import keep_calls
+from services.payments.clearing.models import LedgerAccount, TransferReason
+from services.payments.clearing.posting import of_payment, post
 from services.payments.ledger import record
-from services.payments.models import EventKind, Payment
-from services.payments.steps import adopt_account, issue_account
-from services.vouchers.models import Voucher, VoucherState
+from services.payments.models import EventKind, Payment, PaymentEvent
+from services.payments.steps import adopt_account
+from services.vouchers.models import Voucher, VoucherOrigin
+from services.vouchers.owed import Act, Owed, decide, is_charge_due, is_given_back
 from services.vouchers.service import SETTLE_JOB
 
 _SWEEP_BATCH = 200
 _BACKOFF_CAP_SECONDS = 300
+# Issue or look, find a charge, make it, block.
+_MOST_CALLS = 5
+# A request that was not answered has been worked off or forgotten by then: only now does "not there" mean "never done".
+SURELY_OVER = timedelta(seconds=60)
+
+Answer = PortaAccount | PortaXdr | OutboundError | None
 
 
 def settle_voucher(begin: Begin, voucher_id: int, outside: Outside, *, clock: Clock) -> None:
-    """Take the steps that PortaBilling is owed for one voucher. Blocking may be repeated; issuing asks first after a lost answer."""
-    for _ in range(3):
+    """Take the steps that PortaBilling is owed for one voucher. After a lost answer it asks before it acts."""
+    for _ in range(_MOST_CALLS):
         with begin() as session:
             owed = _take(session, voucher_id, now=clock())
         if owed is None:
             return
         boundary("settle_voucher.before_call")
-        failure: OutboundError | None = None
-        account = None
+        answer: Answer
         with recording() as calls:
             try:
-                if owed.porta_issued_at is None:
-                    account = issue_account(
-                        outside,
-                        account_id=owed.porta_account_id,
-                        amount_bututs=owed.amount_bututs,
-                        currency=CURRENCY,
-                        at=owed.at,
-                        use_before=owed.use_before,
-                        look_first=owed.look_first,
-                    )
-                else:
-                    assert owed.i_account is not None
-                    outside.portabilling.set_blocked(owed.i_account, owed.block)
+                answer = owed.perform(outside)
             except OutboundError as error:
-                failure = error
+                answer = error
         boundary("settle_voucher.after_call")
         with begin() as session:
-            voucher = session.get_one(Voucher, voucher_id, with_for_update=True)
-            if voucher.payment_id is not None:
-                keep_calls(session, voucher.payment_id, calls)
-            voucher.porta_lease_until = None
-            if failure is not None:
-                _back_off(voucher, failure, now=clock())
+            voucher, payment = _locked(session, voucher_id)
+            paid_for = voucher.payment_id or voucher.replaced_payment_id
+            if paid_for is not None:
+                keep_calls(session, paid_for, calls)
+            if not _record(session, voucher, payment, owed, answer, now=clock()):
                 return
-            voucher.porta_attempts, voucher.porta_error = 0, None
-            if account is not None:
-                adopt_account(voucher, account, now=clock())
-            else:
-                _blocked(session, voucher, owed.block, now=clock())
-            voucher.porta_next_attempt_at = clock()
 
 
-class _Owed:
-    """What is to be done for a voucher, read under its lock."""
+def _locked(session: Session, voucher_id: int) -> tuple[Voucher, Payment | None]:
+    """The voucher and its payment, locked in the order in which payments lock them."""
+    payment_id = session.exec(select(Voucher.payment_id).where(Voucher.id == voucher_id)).one()
+    payment = session.get_one(Payment, payment_id, with_for_update=True, populate_existing=True) if payment_id is not None else None
+    voucher = session.get_one(Voucher, voucher_id, with_for_update=True, populate_existing=True)
+    if voucher.payment_id != payment_id:
+        # Bound or replaced in between: rare enough to risk the other order, which the database resolves.
+        payment = session.get_one(Payment, voucher.payment_id, with_for_update=True) if voucher.payment_id is not None else None
+    return voucher, payment
 
-    def __init__(self, voucher: Voucher, amount_bututs: int, *, look_first: bool, now: datetime) -> None:
-        self.porta_account_id, self.i_account = voucher.porta_account_id, voucher.porta_i_account
-        self.porta_issued_at, self.use_before = voucher.porta_issued_at, voucher.use_before
-        self.amount_bututs, self.look_first, self.at = amount_bututs, look_first, now
-        self.block = voucher.is_block_owed
 
-
-def _take(session: Session, voucher_id: int, *, now: datetime) -> _Owed | None:
-    voucher = session.get(Voucher, voucher_id, with_for_update=True)
-    if voucher is None or (voucher.porta_lease_until is not None and voucher.porta_lease_until > now):
+def _take(session: Session, voucher_id: int, *, now: datetime) -> Owed | None:
+    if session.exec(select(Voucher.id).where(Voucher.id == voucher_id)).one_or_none() is None:
         return None
-    is_issue_owed = voucher.porta_issued_at is None and voucher.payment_id is None and voucher.state is not VoucherState.EXPIRED
-    if not (is_issue_owed or (voucher.porta_issued_at and (voucher.is_block_owed or voucher.is_unblock_owed))):
+    voucher, payment = _locked(session, voucher_id)
+    if voucher.porta_lease_until is not None and voucher.porta_lease_until > now:
+        return None
+    if payment is not None and is_given_back(payment) and _stands_charged(voucher) and is_charge_due(session, payment):
+        # Its account came to be, so the charge was made, whatever kept the payment from hearing of it.
+        record(session, payment, EventKind.CHARGED, now=now, settled_later=True)
+    owed = decide(session, voucher, payment, now=now)
+    if owed is None:
         voucher.porta_next_attempt_at = None
         return None
-    look_first = voucher.porta_issue_called_at is not None
-    if is_issue_owed:
+    if owed.act is Act.ISSUE:
         voucher.porta_issue_called_at = voucher.porta_issue_called_at or now
+    elif owed.act is Act.CHARGE:
+        voucher.porta_charge_called_at = now
     voucher.porta_lease_until = voucher.porta_next_attempt_at = now + timedelta(seconds=get_settings().lease_seconds)
-    amount = packages.terms_of(session, voucher.package_version_id).amount_bututs
     session.flush()
-    return _Owed(voucher, amount, look_first=look_first, now=now)
+    return owed
 
 
-def _blocked(session: Session, voucher: Voucher, blocked: bool, *, now: datetime) -> None:
+def _stands_charged(voucher: Voucher) -> bool:
+    return voucher.porta_issued_at is not None and voucher.origin is not VoucherOrigin.STOCK
+
+
+def _record(session: Session, voucher: Voucher, payment: Payment | None, owed: Owed, answer: Answer, *, now: datetime) -> bool:
+    """Keep what was learnt. Answers whether there may be more to do now."""
+    is_ours = voucher.porta_lease_until == owed.at + timedelta(seconds=get_settings().lease_seconds)
+    if is_ours:
+        voucher.porta_lease_until = None
+    if isinstance(answer, OutboundError):
+        if is_ours:
+            _failed(voucher, owed, answer, now=now)
+        return False
+    voucher.porta_attempts, voucher.porta_error = 0, None
+    if isinstance(answer, PortaAccount):
+        _adopt(session, voucher, payment, answer, now=now)
+    elif owed.act is Act.BLOCK:
+        _blocked(session, voucher, payment, owed.block, now=now)
+    elif owed.act is Act.CHARGE or isinstance(answer, PortaXdr):
+        _charged(session, voucher, payment, answer, now=now)
+    elif is_ours and not _not_there(session, voucher, payment, owed, now=now):
+        return False
+    if is_ours:
+        # A death before the next look at it must not leave it forgotten.
+        voucher.porta_next_attempt_at = now
+    return is_ours
+
+
+def _adopt(session: Session, voucher: Voucher, payment: Payment | None, account: PortaAccount, *, now: datetime) -> None:
+    if voucher.porta_issued_at is None:
+        adopt_account(voucher, account, now=now)
+    if payment is not None and is_given_back(payment) and is_charge_due(session, payment):
+        record(session, payment, EventKind.CHARGED, now=now, settled_later=True, i_account=account.i_account)
+
+
+def _charged(session: Session, voucher: Voucher, payment: Payment | None, found: PortaXdr | None, *, now: datetime) -> None:
+    voucher.porta_charged_at = voucher.porta_charged_at or now
+    if payment is not None and is_charge_due(session, payment):
+        sum_bututs = found.amount_bututs if found is not None else payment.amount_bututs
+        record(
+            session,
+            payment,
+            EventKind.CHARGED,
+            now=now,
+            settled_later=True,
+            charged_bututs=sum_bututs,
+            i_xdr=found.i_xdr if found is not None else None,
+        )
+
+
+def _blocked(session: Session, voucher: Voucher, payment: Payment | None, blocked: bool, *, now: datetime) -> None:
     voucher.porta_blocked_at = now if blocked else None
-    if blocked and voucher.payment_id is not None:
-        payment = session.get_one(Payment, voucher.payment_id, with_for_update=True)
+    if not blocked or payment is None:
+        return
+    told = select(PaymentEvent.id).where(PaymentEvent.payment_id == payment.id, PaymentEvent.kind == EventKind.VOUCHER_BLOCKED)
+    if session.exec(told).one_or_none() is None:
         record(session, payment, EventKind.VOUCHER_BLOCKED, now=now, settled_later=True)
 
 
-def _back_off(voucher: Voucher, failure: OutboundError, *, now: datetime) -> None:
+def _not_there(session: Session, voucher: Voucher, payment: Payment | None, owed: Owed, *, now: datetime) -> bool:
+    """A look-up found nothing. Answers whether that is the last word; before, it may still come to be and is looked for once more."""
+    assert owed.called_at is not None
+    if owed.at < owed.called_at + SURELY_OVER:
+        voucher.porta_next_attempt_at = owed.called_at + SURELY_OVER
+        return False
+    if owed.act is Act.LOOK:
+        voucher.porta_issue_called_at = None
+    else:
+        voucher.porta_charge_called_at = None
+    if payment is not None and is_given_back(payment) and is_charge_due(session, payment):
+        _drop_charge(session, payment, now=now)
+    return True
+
+
+def _drop_charge(session: Session, payment: Payment, *, now: datetime) -> None:
+    """The money went back before PortaBilling was charged: it never will be."""
+    post(
+        session,
+        TransferReason.CHARGE_DROPPED,
+        LedgerAccount.PORTABILLING_CONTRA,
+        LedgerAccount.PORTABILLING_CHARGE,
+        payment.amount_bututs,
+        subject=of_payment(payment),
+        once=f"charge_dropped:{payment.id}",
+        now=now,
+    )
+
+
+def _failed(voucher: Voucher, owed: Owed, failure: OutboundError, *, now: datetime) -> None:
+    if owed.act is Act.CHARGE and not isinstance(failure, OutcomeUnknown):
+        # Certainly not made: there is nothing to look for.
+        voucher.porta_charge_called_at = None
     voucher.porta_attempts += 1
     voucher.porta_error = failure.detail[:300]
     voucher.porta_next_attempt_at = now + timedelta(seconds=min(_BACKOFF_CAP_SECONDS, 2 ** min(voucher.porta_attempts + 1, 9)))

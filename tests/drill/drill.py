@@ -14,13 +14,14 @@ import httpx
 
 from tests.drill.boundaries import all_boundaries
 from tests.drill.customer import Customer, Visit
-from tests.drill.ledgers import Comparison, Finding, under_way
+from tests.drill.ledgers import Comparison, Finding, is_stocked, under_way
 from tests.drill.plan import plan_customer
 from tests.drill.troubles import SECTIONS, Event, Section
-from tests.drill.world import World, running_world
+from tests.drill.world import World, running_world, until
 
 AT_ONCE = 20
 _SETTLE_SECONDS = 180.0
+_STOCK_SECONDS = 120.0
 _KILL_PROBABILITY = 0.006
 _MORE_FOR_BOUNDARIES, _MORE_AT_MOST = 20, 300
 _FIRST_NUMBER = 100_000
@@ -94,6 +95,7 @@ class Drill:
         ) as world:
             self.outcome.seconds["start"] = time.monotonic() - began
             self._say(f"started in {self.outcome.seconds['start']:.1f} s")
+            self._timed("stock", lambda: until(lambda: is_stocked(world), seconds=_STOCK_SECONDS, what="vouchers are in stock"))
             for section in self._order.sections:
                 self._timed(section.name, lambda section=section: self._section(world, section))  # type: ignore[misc]
             world.calm()

@@ -6,7 +6,7 @@ Nothing of the product's code is used here: what it believes of itself is what i
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -30,6 +30,11 @@ SELECT p.*, right(coalesce(c.legacy_e164, c.phone_e164), 6)::int AS number, c.ph
     (SELECT array_agg(gr.state) FROM access_grant gr JOIN entitlement e ON e.id = gr.entitlement_id
         WHERE e.payment_id = p.id) AS grants
 FROM payment p JOIN customer c ON c.id = p.customer_id LEFT JOIN gateway g ON g.id = p.gateway_id ORDER BY p.id
+"""
+# Whose account each voucher has in PortaBilling, and for whom it was made where another took its place.
+_VOUCHERS = """
+SELECT v.porta_account_id, v.origin, v.state, v.porta_issued_at, p.reference, r.reference AS replaced
+FROM voucher v LEFT JOIN payment p ON p.id = v.payment_id LEFT JOIN payment r ON r.id = v.replaced_payment_id
 """
 _REFUNDS = "SELECT r.state, c.wave_session_id, c.is_winner FROM refund r JOIN checkout c ON c.id = r.checkout_id"
 _LATE_WORK = {
@@ -62,6 +67,12 @@ class Finding:
     what: str
 
 
+def is_stocked(world: World) -> bool:
+    """Whether vouchers were made ahead and PortaBilling holds them all: only then is there something to bind when it fails."""
+    (row,) = world.rows("SELECT count(*) AS made, count(porta_issued_at) AS issued FROM voucher WHERE origin = 'stock'")
+    return 0 < int(row["made"]) == int(row["issued"])
+
+
 def under_way(world: World) -> int:
     """How many things are still being worked on, money that Wave took and we have not heard of included."""
     waiting = int(world.rows(_UNDER_WAY)[0]["count"])
@@ -91,10 +102,10 @@ class Comparison:
             if session["payment_status"] == "succeeded":
                 self._succeeded[session["client_reference"]].append(session)
         self._refunds = {row["session_id"]: row for row in state["wave"]["refunds"]}
-        self._accounts, self._charges = (
-            _by_reference(state["portabilling"]["accounts"], "id"),
-            _by_reference(state["portabilling"]["charges"], "account_id"),
-        )
+        self._vouchers = {row["porta_account_id"]: row for row in world.rows(_VOUCHERS)}
+        self._porta_accounts, self._porta_charges = state["portabilling"]["accounts"], state["portabilling"]["charges"]
+        self._accounts = _by_reference(self._porta_accounts, "id", self._sold_as)
+        self._charges = _by_reference([row for row in self._porta_charges if self._is_sale(row)], "account_id", self._sold_as)
         self._routers = state["routers"]
         self._sms = state["sms"]
 
@@ -106,6 +117,7 @@ class Comparison:
                 yield from self._unpaid(payment)
             yield from self._at_rest(payment)
         yield from self._strangers()
+        yield from self._stock()
         yield from self._late_work()
         yield from self._one_purchase_each()
         yield from self._routers_agree()
@@ -127,6 +139,9 @@ class Comparison:
         for name, count in counts.items():
             if count != 1:
                 yield Finding("doubled" if count else "lost", number, f"{reference} ({payment['status']}): {count} {name}")
+        for charge in charges:
+            if charge["kind"] == "manual_charge" and charge["visible_comment"] != f"INET {reference}":
+                yield Finding("doubled", number, f"{reference}: charged as {charge['visible_comment']!r}")
         charged = sum(Decimal(charge["amount"]) for charge in charges)
         if charges and charged * 100 != amount:
             yield Finding("doubled" if charged * 100 > amount else "lost", number, f"{reference}: charged {charged}, paid {amount} bututs")
@@ -180,6 +195,42 @@ class Comparison:
         for reference in self._succeeded.keys() - {payment["reference"] for payment in self.payments}:
             yield Finding("lost", None, f"Wave was paid for a purchase that we do not have: {reference}")
 
+    def _stock(self) -> Iterator[Finding]:
+        """What was made ahead: held by us as PortaBilling holds it, charged only for its sale. What was replaced can be used by nobody."""
+        manual = Counter(charge["account_id"] for charge in self._porta_charges if charge["kind"] == "manual_charge")
+        accounts = {account["id"]: account for account in self._porta_accounts}
+        for account_id, count in manual.items():
+            voucher = self._vouchers.get(account_id)
+            if voucher is None or voucher["origin"] != "stock" or voucher["reference"] is None:
+                yield Finding("doubled", None, f"{account_id} was charged {count} times by hand and was not sold from the stock")
+        for account_id, account in accounts.items():
+            voucher = self._vouchers.get(account_id)
+            if voucher is not None and voucher["replaced"] is not None and account["blocked"] != "Y":
+                yield Finding("stuck", None, f"{account_id} was replaced and is not blocked")
+            if account_id.startswith("inet-s-") and voucher is None:
+                yield Finding("doubled", None, f"PortaBilling has an account of a stock that we do not have: {account_id}")
+        for account_id, voucher in self._vouchers.items():
+            if voucher["porta_issued_at"] is not None and account_id not in accounts:
+                yield Finding("lost", None, f"{account_id} ({voucher['origin']}, {voucher['state']}) is not in PortaBilling")
+
+    def _sold_as(self, account_id: str) -> str | None:
+        """The purchase's reference, in small letters; None for an account that is no purchase: of the stock, or replaced by one of it."""
+        voucher = self._vouchers.get(account_id)
+        if voucher is not None and voucher["replaced"] is not None:
+            return None
+        if voucher is not None and voucher["reference"] is not None:
+            return str(voucher["reference"]).lower()
+        # The second word, whatever we say of it: an account that we do not know is somebody's all the same.
+        words = account_id.split("-")
+        return None if account_id.startswith("inet-s-") else (words[1] if len(words) > 1 else account_id)
+
+    def _is_sale(self, charge: dict[str, Any]) -> bool:
+        """An account's opening balance is its charge, but in the stock, where the sale is a charge by hand under its reference."""
+        voucher = self._vouchers.get(charge["account_id"])
+        if voucher is None or voucher["origin"] != "stock":
+            return True
+        return charge["kind"] == "manual_charge"
+
     def _late_work(self) -> Iterator[Finding]:
         numbers = {payment["reference"]: payment["number"] for payment in self.payments}
         for name, rows in self._late.items():
@@ -228,10 +279,11 @@ def _may_be_offline(payment: Any) -> bool:
     return bool(payment["has_time"]) and "acked" not in states
 
 
-def _by_reference(rows: list[dict[str, Any]], field: str) -> defaultdict[str, list[dict[str, Any]]]:
-    """By the purchase's reference, which is the second word of a voucher account's id (`inet-reference`)."""
+def _by_reference(rows: list[dict[str, Any]], field: str, sold_as: Callable[[str], str | None]) -> defaultdict[str, list[dict[str, Any]]]:
+    """By the purchase's reference; what is no purchase is left out."""
     found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        words = row[field].split("-")
-        found[words[1] if len(words) > 1 else row[field]].append(row)
+        reference = sold_as(row[field])
+        if reference is not None:
+            found[reference].append(row)
     return found

@@ -11,16 +11,20 @@ from starlette.testclient import TestClient
 
 from app.clock import utc_now
 from services.accounts.customers import device_from_token
+from services.notifications.models import Notification
+from services.packages import promos
 from services.packages.models import Package
+from services.packages.promo_models import PackageSite
 from services.payments.checkout import CHECKOUTS_OF_PHONE
-from services.payments.models import Payment
+from services.payments.models import Payment, SaleChannel
 from tests.app.api.asking import refusal
 from tests.conftest import Sandbox
-from tests.factories import make_context, make_gateway, make_package
+from tests.factories import make_context, make_gateway, make_package, staff
 from tests.mobile.customers import Phone, a_phone, technicians_phone
 from tests.mobile.log_ins import line
 from tests.services.apps.buying import bought, issued, paid
 from tests.services.apps.texting import new_number
+from tests.services.packages.promoting import DAY
 
 __all__ = ["line"]
 
@@ -148,3 +152,48 @@ def test_gifts_are_counted_because_each_sends_a_text(phone: Phone) -> None:
 def test_a_technicians_phone_buys_nothing_and_nobody_else_asks(line: TestClient, session: Session, package_id: str) -> None:
     refusal(buy(technicians_phone(line, session), package_id), 403, "forbidden")
     refusal(line.get("/api/mobile/v1/packages"), 401, "unauthenticated")
+
+
+def test_a_promo_code_is_priced_and_bought_with_and_used_once(phone: Phone, package_id: str, session: Session, sandbox: Sandbox) -> None:
+    values: dict[str, object] = {"percent_off": 20, "valid_from": utc_now() - DAY, "valid_until": utc_now() + DAY}
+    promos.make(session, actor=staff(), code="TABASKI-20", rules=promos.read_rules(values), now=utc_now())
+    asked = {"code": "tabaski-20", "package_id": package_id}
+    assert phone.ask("POST", "promo", json=asked).json() == {"amount": 2000, "discount": 500, "currency": "GMD"}
+    answer = buy(phone, package_id, promo_code="tabaski-20")
+    assert (answer.status_code, answer.json()["amount"]) == (201, 2000)
+    payment = payment_of(session, answer)
+    assert (payment.channel, payment.discount_bututs) == (SaleChannel.MOBILE, 500)
+    refusal(phone.ask("POST", "promo", json=asked), 409, "promo_yours_already")
+    refusal(buy(phone, package_id, "key-00002", promo_code="TABASKI-20"), 409, "promo_yours_already")
+    refusal(phone.ask("POST", "promo", json={"code": "", "package_id": package_id}), 422)
+
+
+def test_wrong_promo_codes_are_counted(phone: Phone, package_id: str) -> None:
+    for number in range(10):
+        refusal(phone.ask("POST", "promo", json={"code": f"GUESS-{number}", "package_id": package_id}), 404, "promo_unknown")
+    refusal(phone.ask("POST", "promo", json={"code": "GUESS-10", "package_id": package_id}), 429, "too_many_tries")
+    refusal(buy(phone, package_id, promo_code="GUESS-11"), 429, "too_many_tries")
+
+
+def test_a_gift_names_its_buyer_and_goes_by_voucher(phone: Phone, package_id: str, session: Session, sandbox: Sandbox) -> None:
+    payment = payment_of(session, buy(phone, package_id, phone="3000073"))
+    assert (payment.is_gift, payment.bought_by_id, payment.channel) == (True, phone.caller.customer_id, SaleChannel.MOBILE)
+    paid(session, payment, now=utc_now())
+    texts = session.exec(select(Notification.event).where(Notification.customer_id == payment.customer_id)).all()
+    assert set(texts) == {"voucher_given"}
+
+
+def test_the_price_list_is_of_the_place_and_the_moment(phone: Phone, package_id: str, session: Session) -> None:
+    gateway = make_gateway(session)
+    at_site = make_package(session, now=utc_now()).public_id
+    row = session.exec(select(Package).where(Package.public_id == at_site)).one()
+    session.add(PackageSite(package_id=row.id, site_id=gateway.site_id))
+    later = session.exec(select(Package).where(Package.public_id == make_package(session, now=utc_now()).public_id)).one()
+    later.on_sale_from = utc_now() + DAY
+    session.flush()
+    here = make_context(gateway, at=utc_now()).token()
+    assert [one["id"] for one in phone.get("packages")["items"]] == [package_id]
+    assert [one["id"] for one in phone.get(f"packages?context={here}")["items"]] == [package_id, at_site]
+    refusal(phone.ask("GET", "packages?context=old"), 410, "stale_context")
+    refusal(buy(phone, at_site), 409, "package_not_on_sale")
+    refusal(buy(phone, later.public_id, "key-00002"), 409, "package_not_on_sale")

@@ -26,7 +26,7 @@ from services.integrations.wave import WaveSession
 from services.packages.service import Offer
 from services.payments.absorb import absorb
 from services.payments.models import Payment, PaymentStatus
-from services.payments.steps import grant_access
+from services.payments.granting import grant_access
 from services.vouchers.models import VoucherState
 from services.vouchers.service import voucher_for_payment
 from tests.conftest import free_port

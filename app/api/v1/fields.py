@@ -38,6 +38,16 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_as_iso_text)]
 Day = Annotated[date, BeforeValidator(_as_iso_text)]
 
 
+def _is_text(value: object) -> object:
+    if value is not None and not isinstance(value, str):
+        raise ValueError("Input should be text, ISO 8601, such as 2026-11-22T10:00:00Z")
+    return value
+
+
+BodyMoment = Annotated[Moment, BeforeValidator(_is_text), Field(strict=False)]
+"""A moment in a `Wanted` body: its types are meant as they are sent, and JSON has no moments."""
+
+
 class Wanted(BaseModel):
     """A body of a request: what it does not know is refused, so that nothing is set by the way; types are meant as they are sent."""
 

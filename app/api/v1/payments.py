@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlmodel import Session
 
@@ -18,7 +19,7 @@ from app.db import transaction
 from app.documented import refusals
 from services.accounts.permissions import Permission, Principal
 from services.payments.desk import retry_by_reference
-from services.payments.models import EventKind, PaymentStatus, RefundState
+from services.payments.models import EventKind, PaymentStatus, RefundState, SaleChannel
 from services.payments.queries import PaymentFilter, PaymentPage, PaymentRow, list_payments, payment_page
 from services.vouchers.models import VoucherState
 
@@ -37,7 +38,11 @@ class PaymentItem(BaseModel):
     phone_masked: str = Field(examples=["+220 ••• 0001"])
     package: str
     gateway: str | None = Field(description="Where it was bought; null when not at a hotspot")
+    channel: SaleChannel
+    is_gift: bool = Field(description="Bought for another phone")
+    discount: Bututs = Field(description="What a promo code took off the price")
     created_at: datetime
+    paid_at: datetime | None
 
 
 class PaymentVoucher(BaseModel):
@@ -99,7 +104,11 @@ def _item(row: PaymentRow) -> PaymentItem:
         phone_masked=row.masked_phone,
         package=row.package_name,
         gateway=row.gateway_name,
+        channel=row.channel,
+        is_gift=row.is_gift,
+        discount=row.discount_bututs,
         created_at=row.created_at,
+        paid_at=row.paid_at,
     )
 
 
@@ -127,19 +136,48 @@ def _detail(page: PaymentPage, actor: Principal) -> PaymentDetail:
     )
 
 
+def _of_the_sale(
+    site_id: Annotated[int | None, Query(ge=0, le=2**63 - 1, description="0 for those bought at no site")] = None,
+    gateway_id: IdFilter = None,
+    channel: SaleChannel | None = None,
+    is_gift: bool | None = None,
+    promo_code: Annotated[str | None, Query(max_length=24, pattern=r"^[A-Za-z0-9-]*$")] = None,
+    least_amount: Annotated[int | None, Query(ge=0, le=10**12, description="In bututs")] = None,
+    most_amount: Annotated[int | None, Query(ge=0, le=10**12, description="In bututs")] = None,
+    needs_person: Annotated[bool, Query(description="Only those that cannot go on by themselves, or stand still")] = False,
+    refund: Annotated[RefundState | None, Query(description="That have a refund in this state")] = None,
+    paid_since: Moment | None = None,
+    paid_until: Annotated[Moment | None, Query(description="Exclusive")] = None,
+) -> PaymentFilter:
+    return PaymentFilter(
+        site_id=site_id,
+        gateway_id=gateway_id,
+        channel=channel,
+        is_gift=is_gift,
+        promo_code=promo_code,
+        least_bututs=least_amount,
+        most_bututs=most_amount,
+        needs_person_at=utc_now() if needs_person else None,
+        refund=refund,
+        paid_since=paid_since,
+        paid_until=paid_until,
+    )
+
+
 @router.get("", summary="List payments")
 def list_all(
     actor: Reader,
     paging: Wanted,
+    sale: Annotated[PaymentFilter, Depends(_of_the_sale)],
     status: PaymentStatus | None = None,
     package_id: Annotated[str | None, Query(max_length=32, pattern=r"^[A-Za-z0-9-]*$")] = None,
     customer_id: IdFilter = None,
-    search: Annotated[Search, Query(description="A receipt code, or a phone number in either form")] = "",
+    search: Annotated[Search, Query(description="A receipt code, a phone number in either form, or an id of Wave's")] = "",
     since: Moment | None = None,
     until: Annotated[Moment | None, Query(description="Exclusive")] = None,
 ) -> Page[PaymentItem]:
     """Newest first."""
-    wanted = PaymentFilter(status, package_id, search, since, until, customer_id)
+    wanted = replace(sale, status=status, package_id=package_id, customer_id=customer_id, search=search, since=since, until=until)
     with transaction() as session:
         found = list_payments(session, actor=actor, wanted=wanted, part=paging.part())
     return paging.page(found.rows, _item, lambda row: (row.created_at, row.id))

@@ -10,13 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session
 
 from app.api.security import requires
+from app.api.v1.batches import BulkOutcome, BulkWish, show_outcome
 from app.api.v1.fields import NO_NUL, Bututs, Currency, Id, IdFilter, Person, Search, Wanted, person
 from app.api.v1.paging import Page
 from app.api.v1.paging import Wanted as WantedPage
 from app.api.v1.writes import Expected, IdempotencyKey, Wish, tag_header, tagged
 from app.clock import utc_now
 from app.db import transaction
+from app.documented import refusals
 from services.accounts.permissions import Permission, Principal
+from services.vouchers.batches import bulk
+from services.vouchers.batches.bulk import MOST_IDS, BulkAction, Chosen
 from services.vouchers.models import VoucherState
 from services.vouchers.queries import VoucherFilter, VoucherPage, VoucherRow, list_vouchers, voucher_page
 from services.vouchers.service import issue_voucher, set_blocked
@@ -25,6 +29,7 @@ router = APIRouter(prefix="/vouchers", tags=["vouchers"])
 Reader = Annotated[Principal, requires(Permission.VOUCHERS_READ)]
 Issuer = Annotated[Principal, requires(Permission.VOUCHERS_ISSUE)]
 Blocker = Annotated[Principal, requires(Permission.VOUCHERS_BLOCK)]
+Maker = Annotated[Principal, requires(Permission.VOUCHERS_BATCH)]
 
 
 class VoucherItem(BaseModel):
@@ -77,6 +82,16 @@ class NewVoucher(Wanted):
     package_id: str = Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9-]+$")
     phone: str | None = Field(default=None, min_length=1, max_length=32, pattern=NO_NUL)
     note: str | None = Field(default=None, max_length=200, pattern=NO_NUL)
+
+
+class ManyVouchers(BulkWish):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"action": "block", "ids": [1, 2, 3], "reason": "Stolen from the kiosk", "dry_run": True}]}
+    )
+
+    # From text: of a body only JSON's own types are taken as they are.
+    action: BulkAction = Field(strict=False)
+    ids: list[Annotated[int, Field(ge=1, le=2**63 - 1)]] = Field(min_length=1, max_length=MOST_IDS)
 
 
 def _item(row: VoucherRow) -> VoucherItem:
@@ -175,3 +190,17 @@ def block(actor: Blocker, voucher_id: Id, expected: Expected, request: Request, 
 def unblock(actor: Blocker, voucher_id: Id, expected: Expected, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
     """It can be used again until its time is over."""
     return _set_blocked(actor, voucher_id, expected, request, idempotency_key, blocked=False)
+
+
+@router.post("/bulk", summary="Block, unblock or expire many vouchers", response_model=BulkOutcome, responses=refusals(409))
+def in_bulk(actor: Maker, body: ManyVouchers, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
+    """Those whose state does not allow it are left alone and counted. What expires is gone for good."""
+    chosen = Chosen(ids=tuple(body.ids))
+
+    def work(session: Session) -> tuple[BulkOutcome, dict[str, str]]:
+        if body.dry_run:
+            return show_outcome(bulk.preview(session, actor=actor, action=body.action, chosen=chosen), dry_run=True), {}
+        done = bulk.run(transaction, actor=actor, action=body.action, chosen=chosen, reason=body.reason, clock=utc_now)
+        return show_outcome(done, dry_run=False), {}
+
+    return Wish(actor, request, idempotency_key).answer(work, body=body)

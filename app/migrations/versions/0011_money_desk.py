@@ -36,6 +36,16 @@ _EVENTS_BEFORE = (
 _EVENTS = (*_EVENTS_BEFORE, "stock_bound", "refund_asked", "refund_declined")
 _REFUNDS_BEFORE = ("requested", "refunded", "failed")
 _REFUNDS = (*_REFUNDS_BEFORE, "asked", "declined")
+_ALARMS_BEFORE = (
+    "openwisp_unreachable",
+    "openwisp_refused",
+    "sudden_loss",
+    "access_point_vanished",
+    "gateway_silent",
+    "two_pollers",
+    "monitoring_absent",
+)
+_ALARMS = (*_ALARMS_BEFORE, "low_stock")
 _CHECKS = (
     ("package", "window_in_order", "on_sale_from < on_sale_until"),
     ("package", "stock_mark_sane", "stock_mark BETWEEN 0 AND 10000"),
@@ -74,6 +84,19 @@ BEGIN
     RETURN NULL;
 END $$
 """
+# A batch's vouchers belong to nobody: a hundred thousand rows need not each ask whose phone is to be told.
+_VOUCHER_MADE = (
+    "CREATE TRIGGER voucher_noted AFTER INSERT ON voucher FOR EACH ROW"
+    " WHEN (NEW.customer_id IS NOT NULL) EXECUTE FUNCTION sync_note_own('voucher')"
+)
+_VOUCHER_CHANGED = (
+    "CREATE TRIGGER voucher_changed_noted AFTER UPDATE OF state, customer_id, use_before, used_at ON voucher FOR EACH ROW"
+    " WHEN (NEW.customer_id IS NOT NULL OR OLD.customer_id IS NOT NULL) EXECUTE FUNCTION sync_note_own('voucher')"
+)
+_VOUCHER_NOTED_BEFORE = (
+    "CREATE TRIGGER voucher_noted AFTER INSERT OR UPDATE OF state, customer_id, use_before, used_at ON voucher"
+    " FOR EACH ROW EXECUTE FUNCTION sync_note_own('voucher')"
+)
 # What was sold before this release, as the services write it from now on (services/payments/clearing/posting.py).
 _POST_WHAT_STANDS = """
 INSERT INTO ledger_transfer (at, reason, debit, credit, amount_bututs, subject, once, actor)
@@ -556,10 +579,13 @@ def upgrade() -> None:
     op.create_foreign_key(op.f("fk_voucher_replaced_payment_id_payment"), "voucher", "payment", ["replaced_payment_id"], ["id"])
     op.create_foreign_key(op.f("fk_voucher_batch_id_voucher_batch"), "voucher", "voucher_batch", ["batch_id"], ["id"])
     op.execute("UPDATE voucher SET origin = 'payment' WHERE payment_id IS NOT NULL")
+    for trigger in ("DROP TRIGGER voucher_noted ON voucher", _VOUCHER_MADE, _VOUCHER_CHANGED):
+        op.execute(trigger)
     for table, name, condition in _CHECKS:
         op.create_check_constraint(op.f(f"ck_{table}_{name}"), table, condition)
     _may_be("payment_event", "kind", "eventkind", _EVENTS)
     _may_be("refund", "state", "refundstate", _REFUNDS)
+    _may_be("network_alarm", "kind", "alarmkind", _ALARMS)
     op.execute(
         "INSERT INTO refund_rule (role, most_bututs, alone_bututs, day_bututs, changed_by, changed_at) VALUES "
         "('root', 1000000, 500000, 5000000, 'system', now()), "
@@ -585,6 +611,8 @@ def downgrade() -> None:
     op.execute("DROP TRIGGER ledger_transfer_open ON ledger_transfer")
     op.execute("DROP FUNCTION ledger_keep_open()")
     op.execute("DROP TRIGGER ledger_transfer_append_only ON ledger_transfer")
+    op.execute("DELETE FROM network_alarm WHERE kind = 'low_stock'")
+    _may_be("network_alarm", "kind", "alarmkind", _ALARMS_BEFORE)
     op.execute("DELETE FROM refund WHERE state IN ('asked', 'declined')")
     _may_be("refund", "state", "refundstate", _REFUNDS_BEFORE)
     op.execute("ALTER TABLE payment_event DISABLE TRIGGER payment_event_append_only")
@@ -593,6 +621,8 @@ def downgrade() -> None:
     _may_be("payment_event", "kind", "eventkind", _EVENTS_BEFORE)
     for table, name, _ in reversed(_CHECKS):
         op.drop_constraint(op.f(f"ck_{table}_{name}"), table, type_="check")
+    for trigger in ("DROP TRIGGER voucher_changed_noted ON voucher", "DROP TRIGGER voucher_noted ON voucher", _VOUCHER_NOTED_BEFORE):
+        op.execute(trigger)
     op.drop_constraint(op.f("fk_voucher_batch_id_voucher_batch"), "voucher", type_="foreignkey")
     op.drop_constraint(op.f("fk_voucher_replaced_payment_id_payment"), "voucher", type_="foreignkey")
     op.drop_constraint(op.f("fk_voucher_credit_of_id_entitlement"), "voucher", type_="foreignkey")

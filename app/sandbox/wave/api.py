@@ -140,7 +140,7 @@ def _transaction_page(world: WaveWorld, date: str, after: str) -> dict[str, Any]
         day = Day.fromisoformat(date).isoformat()
     except ValueError:
         raise invalid("date", "must be YYYY-MM-DD") from None
-    rows = world.wallet.transactions.grouped(day)
+    rows = [row for row in world.wallet.transactions.grouped(day) if not row.vanished]
     start = _read_cursor(after)
     items = rows[start : start + world.page_size]
     end = start + len(items)

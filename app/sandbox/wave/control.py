@@ -56,6 +56,21 @@ class ForeignPayment(_Body):
         return value
 
 
+class Planted(_Body):
+    """What Wave's list shows wrongly from now on: `gross` is what the row adds up to, its fee stays; a vanished one is in no list."""
+
+    transaction_id: str
+    gross: str | None = None
+    vanished: bool = False
+
+    @field_validator("gross")
+    @classmethod
+    def _amount(cls, value: str | None) -> str | None:
+        if value is not None and not is_amount(value):
+            raise ValueError("must be a positive decimal with at most two places")
+        return value
+
+
 class AnyEvent(_Body):
     """An event of any type, known or not."""
 
@@ -107,6 +122,13 @@ def control_router(world: WaveWorld) -> APIRouter:
     @router.post("/foreign-payment", status_code=201)
     async def foreign_payment(body: ForeignPayment) -> Response:
         return json_response(world.take_foreign(body.amount, body.sender_mobile, silent=body.no_webhook).wire(), 201)
+
+    @router.post("/transaction")
+    async def transaction(body: Planted) -> Response:
+        row = world.wallet.plant(body.transaction_id, gross=body.gross, vanished=body.vanished)
+        if row is None:
+            raise HTTPException(404, "No such transaction")
+        return json_response(row.wire())
 
     @router.post("/event", status_code=202)
     async def event(body: AnyEvent) -> Response:

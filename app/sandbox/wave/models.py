@@ -68,6 +68,8 @@ class Transaction:
     client_reference: str | None = None
     checkout_api_session_id: str | None = None
     is_reversal: bool = False
+    # Planted: no list shows it any more.
+    vanished: bool = False
 
     def wire(self) -> dict[str, Any]:
         """The transaction as an item of Wave's list."""

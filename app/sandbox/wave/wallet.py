@@ -84,6 +84,16 @@ class Wallet:
             )
         )
 
+    def plant(self, transaction_id: str, *, gross: str | None, vanished: bool) -> Transaction | None:
+        """Show a row of the list wrongly, as no real wallet should: with another sum, or not at all. None: there is no such row."""
+        row = self.transactions.get(transaction_id)
+        if row is None:
+            return None
+        if gross is not None:
+            row.amount = str((Decimal(gross) - abs(Decimal(row.fee))) * (-1 if row.is_reversal else 1))
+        row.vanished = vanished
+        return self.transactions.save(row)
+
     def reset(self) -> None:
         """Empty the wallet."""
         self.transactions.clear()

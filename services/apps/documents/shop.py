@@ -10,6 +10,7 @@ from sqlmodel import Session, col
 from services.apps.callers import Caller
 from services.apps.documents.shape import Data, at
 from services.packages.models import CURRENCY, Package, PackageVersion
+from services.packages.promo_models import PackageSite
 from services.payments.models import Checkout, Payment, PaymentStatus
 from services.vouchers.codes import unseal_code
 from services.vouchers.models import Voucher
@@ -18,9 +19,15 @@ _HINT = 4
 
 
 def packages(session: Session, caller: Caller, ids: Sequence[int]) -> dict[int, Data]:
-    """What is on sale now, by the package's row. `package_id` is how a purchase names it."""
+    """What is on the price list, by the package's row. `package_id` is how a purchase names it.
+
+    A document changes with rows alone, never with the clock: the phone itself holds the window against its own. Without `site_ids` it is
+    sold everywhere.
+    """
     current = (col(PackageVersion.package_id) == col(Package.id)) & (col(PackageVersion.version) == col(Package.current_version))
-    wanted = sa.select(col(Package.id), col(Package.public_id), col(Package.position), PackageVersion).join(PackageVersion, current)
+    at_sites = sa.select(sa.func.array_agg(PackageSite.site_id)).where(col(PackageSite.package_id) == col(Package.id)).scalar_subquery()
+    shown = (col(of) for of in (Package.id, Package.public_id, Package.position, Package.on_sale_from, Package.on_sale_until))
+    wanted = sa.select(*shown, at_sites, PackageVersion).join(PackageVersion, current)
     return {
         number: {
             "package_id": public_id,
@@ -34,8 +41,11 @@ def packages(session: Session, caller: Caller, ids: Sequence[int]) -> dict[int, 
             "up_kbps": terms.up_kbps,
             "device_limit": terms.device_limit,
             "validity_days": terms.validity_days,
+            "on_sale_from": at(on_sale_from),
+            "on_sale_until": at(on_sale_until),
+            "site_ids": [str(site_id) for site_id in sorted(site_ids or ())],
         }
-        for number, public_id, position, terms in session.execute(
+        for number, public_id, position, on_sale_from, on_sale_until, site_ids, terms in session.execute(
             wanted.where(col(Package.id).in_(ids), col(Package.is_on_sale)).execution_options(populate_existing=True)
         ).all()
     }

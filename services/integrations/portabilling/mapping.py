@@ -14,11 +14,15 @@ _TRUE = frozenset({"y", "yes", "1", "true"})
 
 @dataclass(frozen=True)
 class Operation:
-    """A remote method and the field of its answer that we need, if any (SOAP strips that field when it is alone)."""
+    """A remote method and the field of its answer that we need, if any (SOAP strips that field when it is alone).
+
+    With `whole` the rest of the answer is needed as well.
+    """
 
     service: str
     method: str
     result: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Vocabulary:
     login: Operation = Operation("Session", "login")
     ping: Operation = Operation("Session", "ping", "user_id")
     get_account: Operation = Operation("Account", "get_account_info", "account_info")
+    list_accounts: Operation = Operation("Account", "get_account_list", "account_list", whole=True)
     add_account: Operation = Operation("Account", "add_account", "i_account")
     update_account: Operation = Operation("Account", "update_account")
     charge: Operation = Operation("Account", "make_transaction")
@@ -49,6 +54,14 @@ class PortaAccount:
     bill_status: str | None
     batch: str | None
     i_customer: int | None
+
+
+@dataclass(frozen=True)
+class PortaPage:
+    """Some of the accounts, and how many there are in all where PortaBilling says so."""
+
+    accounts: list[PortaAccount]
+    total: int | None
 
 
 @dataclass(frozen=True)
@@ -86,7 +99,7 @@ def to_porta_moment(moment: datetime, names: Vocabulary) -> str:
 
 def unwrap(answer: Any, operation: Operation) -> Any:
     """The result proper. zeep hands out the only child of an answer instead of the answer, JSON never does (§6)."""
-    if isinstance(answer, Mapping) and operation.result in answer:
+    if isinstance(answer, Mapping) and operation.result in answer and not operation.whole:
         return answer[operation.result]
     return answer or None
 
@@ -116,6 +129,15 @@ def account_from(data: Any) -> PortaAccount:
     )
 
 
+def page_from(data: Any) -> PortaPage:
+    """Raises ValueError when a row is no account: one left out in silence would pass for one that does not exist."""
+    total = data.get("total") if isinstance(data, Mapping) else None
+    if isinstance(data, Mapping) and "i_account" not in data:
+        data = data.get("account_list")
+    rows: list[Any] = data if isinstance(data, list) else as_list(data)
+    return PortaPage([account_from(row) for row in rows], None if total in (None, "") else _count(total))
+
+
 def xdr_from(row: Mapping[str, Any]) -> PortaXdr:
     """Raises ValueError for a row without a readable amount."""
     amount = row.get("charged_amount") if row.get("charged_amount") is not None else row.get("amount")
@@ -133,6 +155,10 @@ def positive_number(value: Any) -> int:
     if isinstance(value, bool) or not (text.isascii() and text.isdigit() and len(text) <= 18 and int(text) > 0):
         raise ValueError("not an id")
     return int(text)
+
+
+def _count(value: Any) -> int:
+    return 0 if str(value) == "0" else positive_number(value)
 
 
 def is_yes(value: Any) -> bool:

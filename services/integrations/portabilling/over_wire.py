@@ -5,13 +5,16 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from app.outbound import CircuitBreaker, OutboundError, OutcomeUnknown, Refused, observe, retry_reads
+from services.integrations.patience import require_time
 from services.integrations.portabilling.mapping import (
     Operation,
     PortaAccount,
+    PortaPage,
     PortaXdr,
     Vocabulary,
     account_from,
     as_list,
+    page_from,
     positive_number,
     to_porta_amount,
     to_porta_moment,
@@ -61,6 +64,10 @@ class OverWire:
             return account
 
         return self._repeated(self._call)(self._names.get_account, {"id": account_id}, read)
+
+    def list_accounts(self, *, i_customer: int, offset: int, limit: int = PAGE_SIZE) -> PortaPage:
+        span = {"i_customer": i_customer, "limit": limit, "offset": offset, "get_total": 1}
+        return self._repeated(self._call)(self._names.list_accounts, span, page_from)
 
     def issue_voucher(
         self,
@@ -175,6 +182,7 @@ class OverWire:
         return self._exchange(self._names.login, self._credentials, _login_from, None)
 
     def _exchange(self, operation: Operation, params: Mapping[str, Any], read: Callable[[Any], T], login: PortaLogin | None) -> T:
+        require_time(SERVICE, operation.method)
         with observe(SERVICE, operation.method), self.breaker.guard(operation.method):
             answer = self._wire.call(operation, params, login)
             try:

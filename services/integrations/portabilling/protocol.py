@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
-from services.integrations.portabilling.mapping import PortaAccount, PortaXdr
+from services.integrations.portabilling.mapping import PortaAccount, PortaPage, PortaXdr
 
 
 class PortaBilling(Protocol):
@@ -11,6 +11,10 @@ class PortaBilling(Protocol):
 
     def get_account(self, account_id: str) -> PortaAccount | None:
         """The account with this id, or None. After a lost `issue_voucher` answer this tells whether it was issued."""
+        ...
+
+    def list_accounts(self, *, i_customer: int, offset: int, limit: int = 200) -> PortaPage:
+        """A page of a customer's accounts, in PortaBilling's order. The last page is shorter than `limit`."""
         ...
 
     def issue_voucher(

@@ -20,6 +20,7 @@ from zeep.transports import Transport
 
 from app.outbound import correlation_headers
 from services.integrations.http import CONNECT_SECONDS, MAX_ANSWER_BYTES, POOL_SIZE
+from services.integrations.patience import bounded
 
 WSDL_FRESH_SECONDS = 24 * 3600.0
 
@@ -99,7 +100,8 @@ class BoundedTransport(Transport):
         if self._pid != os.getpid():
             # After a fork the pooled sockets belong to the parent as well; two writers would mix their requests.
             self.session, self._pid = self._open_session(), os.getpid()
-        timeout, deadline = (CONNECT_SECONDS, self._timeout_seconds), time.monotonic() + CONNECT_SECONDS + self._timeout_seconds
+        timeout = (bounded(CONNECT_SECONDS), bounded(self._timeout_seconds))
+        deadline = time.monotonic() + bounded(CONNECT_SECONDS + self._timeout_seconds)
         with self.session.request(method, url, timeout=timeout, stream=True, allow_redirects=False, **options) as response:
             body = bytearray()
             for chunk in response.iter_content(65_536):

@@ -20,8 +20,10 @@ from tests.app.api.asking import Api, Headers, refusal
 EXAMPLES = {
     "customer_id": "1",
     "package_id": "day-1",
+    "promo_id": "1",
     "reference": "NOSUCH22",
     "voucher_id": "1",
+    "batch_id": "1",
     "session_id": "1",
     "slug": "no-such-router",
     "site_id": "1",
@@ -88,8 +90,10 @@ def test_the_walk_meets_every_resource() -> None:
     assert resources == {
         "customers",
         "packages",
+        "promos",
         "payments",
         "vouchers",
+        "batches",
         "sessions",
         "gateways",
         "access-points",

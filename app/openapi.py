@@ -18,6 +18,7 @@ _TAGS = (
     ("customers", "Who buys Wi-Fi"),
     ("packages", "What is sold"),
     ("payments", "Purchases by Wave and their ledgers"),
+    ("refunds", "Money given back through Wave, and who decided it"),
     ("vouchers", "Codes worth a package"),
     ("batches", "Many vouchers made at once"),
     ("sessions", "Airtime running on a router"),

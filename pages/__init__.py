@@ -16,6 +16,8 @@ _MODULES = (
     "batches",
     "batch",
     "sheets",
+    "refunds",
+    "refund_rules",
     "reconciliation",
     "reconciliation_run",
     "finding",

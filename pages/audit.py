@@ -34,6 +34,8 @@ KINDS = {
     "voucher": "Vouchers",
     "batch": "Batches of vouchers",
     "payment": "Payments",
+    "refund": "Refunds",
+    "refund_rule": "Limits of refunds",
     "reconciliation_run": "Reconciliation runs",
     "reconciliation_finding": "Findings",
     "access_session": "Sessions",

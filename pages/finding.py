@@ -18,7 +18,7 @@ from pages.live import refresh_on
 from pages.reconciliation import FINDINGS, PATH
 from pages.reconciliation_bulk import assign_form, reject_form
 from pages.reconciliation_story import story
-from pages.reconciliation_words import FIXES, KINDS, MEANINGS, SIDES, label, money, value
+from pages.reconciliation_words import FIXES, KINDS, MEANINGS, SIDES, in_order, label, money, value
 from pages.shell import console_page, current_staff, silent_on_refusal, toast_on_refusal
 from services.accounts.permissions import Permission, Principal
 from services.payments.reconciliation import desk
@@ -107,7 +107,7 @@ def _side(name: str, title: str, bututs: int | None, evidence: dict[str, Any]) -
             ui.label("Shows nothing of it.").classes("soft")
             return
         facts = Facts()
-        for key, found in evidence.items():
+        for key, found in in_order(evidence):
             with facts.row(label(key)):
                 ui.label(value(key, found)).style("overflow-wrap: anywhere")
 

@@ -41,8 +41,6 @@ _ITEMS = (
     Column("subject", "Of", "link", phone="title"),
     Column("explained", "", "chip", phone="corner"),
     Column("account", "Account"),
-    Column("why", "Why it is open"),
-    Column("todo", "What to do", phone="line"),
     Column("amount", "Amount", "money"),
     Column("since", "Open since", "time", sortable=True),
 )
@@ -111,21 +109,16 @@ def _draw_loud(loose: Unexplained) -> None:
     with panel("Unexplained", aside=f"{number} without a reason: a person must look") as section:
         section.mark("unexplained")
         rows = [_loud_row(item) for item in loose.items[:_SHOWN_UNEXPLAINED]]
-        table(
-            "Unexplained items", ("Of", "Account", "Amount", "Since", "What is wrong", "What to do"), rows, marker="loose", are_words=True
-        )
+        table("Unexplained items", ("Of", "What is wrong", "What to do"), rows, marker="loose", are_words=True)
         if len(loose.items) > len(rows):
             ui.label(f"The {len(rows)} oldest are shown.").classes("soft small")
 
 
 def _loud_row(item: OpenItem) -> list[Cell]:
-    why = item.explanation
+    why, since = item.explanation, words.relative(item.since, utc_now())
     return [
         Cell(subject_words(item.subject), transfers_address(item.subject)),
-        Cell(ACCOUNTS[item.account]),
-        Cell(owed(item.account, item.balance_bututs)),
-        Cell(words.relative(item.since, utc_now())),
-        Cell(why.words),
+        Cell(f"{ACCOUNTS[item.account]}, {owed(item.account, item.balance_bututs)}, {since}: {why.words}"),
         Cell(why.todo, target_address(why.target)),
     ]
 
@@ -176,8 +169,7 @@ def _item_cells(item: OpenItem) -> dict[str, Any]:
         "subject": subject_words(item.subject),
         "explained": chip,
         "account": ACCOUNTS[item.account],
-        "why": why.words,
-        "todo": why.todo,
+        "second": f"{why.words} {why.todo}".strip(),
         "amount": owed(item.account, item.balance_bututs),
         "since": time_cell(item.since),
     }

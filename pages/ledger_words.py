@@ -64,5 +64,5 @@ def target_address(target: tuple[str, str] | None) -> str | None:
         case "voucher":
             return f"/console/vouchers/{name}"
         case "finding":
-            return f"/console/reconciliation?finding={name}"
+            return f"/console/reconciliation/findings/{name}"
     return f"/console/reconciliation?from={name}&to={name}"

@@ -29,10 +29,10 @@ PAYMENTS, LEDGER, REFUNDS = "/console/payments", "/console/ledger", "/console/re
 _GREY, _BAR = "#7d8996", "#1b9482"
 _REFUND_TONES: dict[RefundState, Tone] = {
     RefundState.ASKED: "wait",
-    RefundState.REQUESTED: "busy",
+    RefundState.REQUESTED: "wait",
     RefundState.REFUNDED: "good",
     RefundState.FAILED: "bad",
-    RefundState.DECLINED: "off",
+    RefundState.DECLINED: "wait",
 }
 _REFUND_NAMES = {
     RefundState.ASKED: "Await a second person",
@@ -190,8 +190,9 @@ def _loose(shown: Shown) -> None:
         rows = [Bar(AGES[age], len(found) / len(items), f"{len(found):,}", tone=tones[age]) for age, found in counted.items() if found]
         bars(rows, marker="loose-ages")
         for item in items[:_SHOWN_LOOSE]:
-            ui.link(subject_words(item.subject), target_address(item.explanation.target) or f"{LEDGER}/transfers?q={item.subject}")
-            ui.label(item.explanation.words).classes("soft small")
+            with ui.element("div").classes("w-full q-mt-sm"):
+                ui.link(subject_words(item.subject), target_address(item.explanation.target) or f"{LEDGER}/transfers?q={item.subject}")
+                ui.label(item.explanation.words).classes("soft small")
         ui.link("Show them all", LEDGER)
 
 

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from nicegui import ui
 
 from app.clock import utc_now
 from app.db import in_transaction
 from pages.components import words
+from pages.components.acting import on_the_page
 from pages.components.parts import Facts, action_button, chip, moment, notice, page_header, panel
 from pages.components.states import empty_state
 from pages.components.timeline import timeline
 from pages.live import refresh_on
 from pages.payment_story import happening
+from pages.refund_actions import ask_for_refund, person_of
 from pages.shell import console_page, current_staff, silent_on_refusal, toast_on_refusal
 from services.access.entitlements import AccessView, view_access
 from services.access.queries import GrantRow, grants_of
 from services.access.session_queries import SessionRow, sessions_of
 from services.accounts.permissions import Permission, Principal
 from services.payments.desk import retry_now
-from services.payments.models import PaymentStatus
+from services.payments.models import MONEY_TAKEN, Payment, PaymentStatus, Refund, RefundKind, RefundState
 from services.payments.queries import PaymentPage, payment_page
 
 _ASKABLE = {PaymentStatus.CREATED, PaymentStatus.CHECKOUT_OPEN, PaymentStatus.EXPIRED, PaymentStatus.FAILED}
+_REFUNDABLE = MONEY_TAKEN | {PaymentStatus.ATTENTION}
 _RETRYABLE = {PaymentStatus.PAID, PaymentStatus.VOUCHER_ISSUED, PaymentStatus.CHARGED, PaymentStatus.ATTENTION}
+
+REFUNDS = "/console/refunds"
+Act = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -56,12 +64,15 @@ async def payment_page_(reference: str, actor: Principal) -> None:
     def draw(everything: _Everything, by: Principal) -> None:
         body.clear()
         with body:
-            _draw(everything, by, retry)
+            _draw(everything, by, retry, redraw)
+
+    async def redraw() -> None:
+        by = await current_staff()
+        draw(await _load(by, reference), by)
 
     async def refresh() -> None:
         with silent_on_refusal():
-            by = await current_staff()
-            draw(await _load(by, reference), by)
+            await redraw()
 
     async def retry() -> None:
         with toast_on_refusal():
@@ -71,31 +82,73 @@ async def payment_page_(reference: str, actor: Principal) -> None:
             draw(await _load(by, reference), by)
 
     draw(shown, actor)
-    refresh_on(("payments", "grants", "sessions"), refresh)
+    refresh_on(("payments", "grants", "sessions", "refunds"), refresh)
 
 
-def _draw(shown: _Everything, actor: Principal, retry: object) -> None:
+def _draw(shown: _Everything, actor: Principal, retry: Act, redraw: Act) -> None:
     payment = shown.page.payment
     with page_header(f"Payment {payment.reference}", back=("/console/payments", "Payments"), state=payment.status):
-        _buttons(payment.status, actor, retry)
+        _retry_button(payment, actor, retry)
+        if _may_ask(shown.page, actor):
+            ask = on_the_page(partial(ask_for_refund, payment.public_id, redraw))
+            action_button("Give the money back", ask, icon="undo", danger=True).mark("refund")
     found = words.words_of(payment.status)
     notice(found.tone, payment.reason or "", title=found.explanation).mark("explanation")
     with ui.element("div").classes("columns wide-left"):
         with ui.element("div").classes("stack"), panel("What happened", aside=f"{len(shown.page.timeline)} entries"):
             timeline(happening(entry) for entry in shown.page.timeline)
         with ui.element("div").classes("stack"):
+            _refunds(shown.page, actor)
             _facts(shown.page)
             _access(shown)
             _checkouts(shown.page)
 
 
-def _buttons(status: PaymentStatus, actor: Principal, retry: object) -> None:
-    if not actor.may(Permission.PAYMENTS_RETRY) or not callable(retry):
+def _may_ask(page: PaymentPage, actor: Principal) -> bool:
+    is_asked = any(refund.kind is RefundKind.SALE and refund.state is not RefundState.DECLINED for refund in page.refunds)
+    return (
+        actor.may(Permission.PAYMENTS_REFUND) and page.payment.status in _REFUNDABLE and page.payment.paid_at is not None and not is_asked
+    )
+
+
+def _retry_button(payment: Payment, actor: Principal, retry: Act) -> None:
+    # A refund that Wave refused is sent again from the list of refunds.
+    if not actor.may(Permission.PAYMENTS_RETRY) or payment.attention_from is PaymentStatus.REFUNDING:
         return
-    if status in _ASKABLE:
+    if payment.status in _ASKABLE:
         action_button("Ask Wave now", retry, icon="sync", main=True).mark("retry")
-    elif status in _RETRYABLE:
+    elif payment.status in _RETRYABLE:
         action_button("Retry now", retry, icon="replay", main=True).mark("retry")
+
+
+def _refunds(page: PaymentPage, actor: Principal) -> None:
+    if not page.refunds:
+        return
+    with panel("Money back") as drawn:
+        drawn.mark("refunds")
+        for refund in reversed(page.refunds):
+            _refund(refund)
+        if actor.may(Permission.PAYMENTS_REFUND):
+            ui.link("All refunds of this payment", f"{REFUNDS}?q={page.payment.reference}").classes("small").mark("to-refunds")
+
+
+def _refund(refund: Refund) -> None:
+    facts = Facts()
+    with facts.row("Refund"), ui.element("div").classes("row items-center q-gutter-x-sm"):
+        ui.label(words.money(refund.amount_bututs))
+        chip(refund.state)
+    facts.add("Why", refund.reason)
+    facts.add("Asked by", person_of(refund.asked_by))
+    facts.add_time("Asked", refund.created_at)
+    if refund.decided_by:
+        facts.add("Decided by", person_of(refund.decided_by))
+    if refund.decision_note:
+        facts.add("What was said", refund.decision_note)
+    if refund.settled_at:
+        facts.add_time("Ended", refund.settled_at)
+    explanation = words.words_of(refund.state).explanation
+    if explanation:
+        ui.label(explanation).classes("soft small q-mb-sm")
 
 
 def _facts(page: PaymentPage) -> None:
@@ -181,9 +234,3 @@ def _checkouts(page: PaymentPage) -> None:
             facts.add_time("Last asked", checkout.asked_at, otherwise="not yet")
             if checkout.last_error_code:
                 facts.add("Wave's refusal", checkout.last_error_code.replace("-", " "))
-        for refund in page.refunds:
-            facts = Facts()
-            with facts.row("Refund"), ui.element("div").classes("row items-center q-gutter-x-sm"):
-                ui.label(words.money(refund.amount_bututs))
-                chip(refund.state)
-            facts.add("Why", refund.reason)

@@ -49,7 +49,6 @@ COLUMNS = (
     Column("package", "Package"),
     Column("amount", "Amount", "money"),
     Column("gateway", "Bought at", phone="hide"),
-    Column("how", "How", phone="hide"),
     Column("created", "Created", "time", sortable=True),
     Column("since", "In this state", "time", phone="hide"),
 )
@@ -65,14 +64,15 @@ def row_cells(row: PaymentRow) -> dict[str, Any]:
         "package": row.package_name,
         "amount": words.money(row.amount_bututs),
         "gateway": row.gateway_name,
-        "how": _how(row),
+        "second": _how(row),
         "created": time_cell(row.created_at),
         "since": time_cell(row.status_since),
     }
 
 
 def _how(row: PaymentRow) -> str:
-    said = [CHANNELS[row.channel]]
+    """Only what is out of the ordinary."""
+    said = [] if row.channel is SaleChannel.PORTAL else [CHANNELS[row.channel]]
     if row.is_gift:
         said.append("a gift")
     if row.discount_bututs:
@@ -123,7 +123,7 @@ def _filters(session: Session) -> tuple[Filter, ...]:
         Day("from", "From"),
         Day("to", "To"),
         Choice("needs", "Needs a person", {"yes": "Only these"}),
-        Choice("site", "Site", choices.sites | {"0": "No site"}),
+        Choice("site", "Site", {**choices.sites, "0": "No site"}),
         Choice("gateway", "Gateway", choices.gateways),
         Choice("channel", "Channel", {channel.value: name for channel, name in CHANNELS.items()}),
         Choice("gift", "Gift", {"yes": "Only gifts", "no": "No gifts"}),

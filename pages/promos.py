@@ -25,19 +25,18 @@ from services.accounts.permissions import Permission, Principal
 from services.listing import Listing
 from services.packages import promos
 from services.packages.promos import PromoRules, PromoView
-from services.packages.selling import SaleState
+from services.packages.selling import SaleState, moment_in_words
 from services.packages.service import Offer, offers
 
 PATH = "/console/promos"
 _WORDS = {SaleState.ON_SALE: "Can be used", SaleState.COMING: "Not yet", SaleState.OVER: "Over", SaleState.RETIRED: "Ended"}
 COLUMNS = (
     Column("code", "Code", "code", sortable=True, phone="title"),
-    Column("off", "Takes off"),
     Column("state", "State", "chip", phone="corner"),
-    Column("window", "When"),
+    Column("off", "Takes off"),
+    Column("until", "Until"),
     Column("left", "Uses"),
     Column("given", "Given", "money"),
-    Column("for", "For"),
     Column("open", "", "action"),
 )
 
@@ -58,10 +57,9 @@ def row_cells(promo: PromoView) -> dict[str, Any]:
         "code": promo.code,
         "off": _off(promo.rules),
         "state": chip_cell(_WORDS[state], STATES[state][1]),
-        "window": window_in_words(promo.rules.valid_from, promo.rules.valid_until),
+        "until": moment_in_words(promo.rules.valid_until),
         "left": _uses(promo),
         "given": words.money(promo.given_bututs),
-        "for": ", ".join(promo.rules.package_ids) or "every package",
         "open": "Open",
     }
 

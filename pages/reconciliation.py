@@ -45,7 +45,6 @@ FINDING_COLUMNS = (
     Column("kind", "What", "link", phone="title"),
     Column("state", "State", "chip", phone="corner"),
     Column("day", "Day", sortable=True),
-    Column("payment", "Payment", "code"),
     Column("wave", "Wave", "money"),
     Column("ledger", "Our books", "money"),
     Column("porta", "PortaBilling", "money"),
@@ -62,7 +61,6 @@ RUN_COLUMNS = (
     Column("ledger", "Our books", "money"),
     Column("porta", "PortaBilling", "money"),
     Column("found", "Findings"),
-    Column("by", "Asked by", phone="hide"),
     Column("created", "Begun", "time", sortable=True),
 )
 
@@ -78,9 +76,9 @@ def finding_cells(row: FindingRow, *, picked: frozenset[int] = frozenset()) -> d
         "id": finding.id,
         "href": f"{FINDINGS}/{finding.id}",
         "kind": KINDS[finding.kind],
+        "second": f"payment {row.reference}" if row.reference else finding.movement_id,
         "state": state_cell(finding.state),
         "day": f"{finding.day.day} {finding.day:%b %Y}",
-        "payment": row.reference,
         "wave": money(finding.wave_bututs),
         "ledger": money(finding.ledger_bututs),
         "porta": money(finding.porta_bututs),
@@ -102,14 +100,13 @@ def run_cells(run: ReconciliationRun) -> dict[str, Any]:
         "id": run.id,
         "href": f"{PATH}/runs/{run.id}",
         "days": days_words(run),
-        "second": "by night" if run.is_nightly else None,
+        "second": "by night" if run.is_nightly else f"for {run.asked_by.partition(':')[2] or run.asked_by}",
         "state": state_cell(run.state),
         "gross": money(wave.get("gross")),
         "fees": money(wave.get("fees")),
         "ledger": money(sums.get("ledger", {}).get("gross")),
         "porta": money(sums.get("porta", {}).get("charged")),
         "found": f"{run.found:,}" if run.ended_at else None,
-        "by": run.asked_by.partition(":")[2] or run.asked_by,
         "created": time_cell(run.created_at),
     }
 

@@ -43,7 +43,7 @@ class Picked:
         self._tell()
 
     def draw_bar(self) -> None:
-        with ui.element("div").classes("buttons q-px-md").mark("bulk") as self._bar:
+        with ui.element("div").classes("row items-center q-gutter-sm q-px-md q-pb-sm").mark("bulk") as self._bar:
             self._words = ui.label().classes("strong")
             action_button("Give to", lambda: assign_form(self._chosen(), self._people, self._done), icon="person_add").mark("bulk-assign")
             action_button("Reject", lambda: reject_form(self._chosen(), self._done), icon="close", danger=True).mark("bulk-reject")

@@ -64,7 +64,7 @@ def _draw(run: ReconciliationRun) -> None:
         pass
     found = words.words_of(run.state)
     notice(found.tone, run.error or "", title=found.explanation)
-    with ui.element("div").classes("columns"):
+    with ui.element("div").classes("columns wide-left"):
         with ui.element("div").classes("stack"):
             _sums(run)
             _changed(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from pages.components import words
 from services.payments.reconciliation.models import FindingKind as K
@@ -43,8 +44,8 @@ FIXES: dict[F, tuple[str, str]] = {
     ),
     F.HOLD_IN_SUSPENSE: ("Hold in suspense", "The money is put on the suspense account until somebody can say what it was for."),
     F.RECORD_REFUND: (
-        "Settle our refund",
-        "Our own refund of it is sent again. Wave gives nothing back twice; it is settled here.",
+        "Record the refund",
+        "A refund of ours is sent: Wave gives nothing back twice, and it is settled here.",
     ),
     F.SEND_REFUND: ("Send the refund again", "Wave is asked once more to give the money back. If it did so already, nothing moves."),
     F.ISSUE_AGAIN: ("Issue it again", "The account is made again in PortaBilling, and blocked if the voucher is used up."),
@@ -56,6 +57,27 @@ FIXES: dict[F, tuple[str, str]] = {
     ),
 }
 SIDES = (("wave", "Wave"), ("ledger", "Our books"), ("porta", "PortaBilling"))
+
+
+_FIRST = (
+    "what",
+    "row",
+    "payment",
+    "subject",
+    "transaction",
+    "voucher",
+    "account_number",
+    "state",
+    "type",
+    "gross_bututs",
+    "fee_bututs",
+    "net_bututs",
+)
+
+
+def in_order(evidence: dict[str, Any]) -> list[tuple[str, Any]]:
+    """What a side showed, the telling things first: JSON in the database keeps no order of its own."""
+    return sorted(evidence.items(), key=lambda item: (_FIRST.index(item[0]) if item[0] in _FIRST else len(_FIRST), item[0]))
 
 
 def label(name: str) -> str:
@@ -71,6 +93,8 @@ def value(name: str, found: object) -> str:
         return "yes" if found else "no"
     if name.endswith("_bututs") and isinstance(found, int):
         return words.money(found)
+    if name in ("state", "type", "account", "debit", "credit"):
+        return str(found).replace("_", " ").capitalize()
     if isinstance(found, str) and len(found) >= 19 and found[4:5] == "-" and found[10:11] in ("T", " "):
         try:
             at = datetime.fromisoformat(found)

@@ -12,10 +12,10 @@ from pages.components import words
 from pages.components.parts import Facts, action_button, chip, moment, notice, page_header, panel, tone_chip
 from pages.components.states import empty_state
 from pages.live import refresh_on
-from pages.session_actions import end_session, extend_time, free_device
+from pages.session_actions import credit_what_is_left, end_session, extend_time, free_device
 from pages.sessions import PATH, data_words
 from pages.shell import console_page, current_staff, silent_on_refusal
-from services.access.models import SessionState
+from services.access.models import EntitlementState, SessionState
 from services.access.session_queries import PurchasedTime, SessionPage, SessionRow, session_page
 from services.access.slots import SWAPS_A_DAY, DeviceView
 from services.accounts.permissions import Permission, Principal
@@ -47,6 +47,8 @@ def _draw(shown: SessionPage, actor: Principal) -> None:
     with page_header(row.masked_phone or "Session", back=(PATH, "Sessions"), state=row.state, lead=f"at {row.gateway_name}"):
         if time is not None and actor.may(Permission.SESSIONS_EXTEND):
             action_button("Give more time", partial(extend_time, time.id), icon="more_time").mark("extend")
+        if time is not None and _is_creditable(time) and actor.may(Permission.VOUCHERS_ISSUE) and actor.may(Permission.SESSIONS_END):
+            action_button("Credit what is left", partial(credit_what_is_left, time.id), icon="redeem").mark("credit")
         if row.state is not SessionState.ENDED and actor.may(Permission.SESSIONS_END):
             action_button("End", partial(end_session, row.id), icon="block", danger=True).mark("end")
     if time is not None and time.paused_at is not None:
@@ -67,6 +69,10 @@ def _draw(shown: SessionPage, actor: Principal) -> None:
             _facts(row, actor)
             if time is not None:
                 _time(time, actor)
+
+
+def _is_creditable(time: PurchasedTime) -> bool:
+    return time.state in (EntitlementState.READY, EntitlementState.RUNNING) and time.seconds_left > 0 and time.bytes_left != 0
 
 
 def _goes_on(row: SessionRow, time: PurchasedTime) -> bool:

@@ -54,9 +54,11 @@ STATES: dict[type[StrEnum], dict[StrEnum, Words]] = {
         ),
     },
     RefundState: {
-        RefundState.REQUESTED: Words("On its way", "wait"),
-        RefundState.REFUNDED: Words("Refunded", "off"),
-        RefundState.FAILED: Words("Refused by Wave", "bad"),
+        RefundState.ASKED: Words("Waits for a second person", "wait", "Nothing changes for the customer before another person agrees."),
+        RefundState.DECLINED: Words("Declined", "off", "The second person did not agree. The customer keeps what was bought."),
+        RefundState.REQUESTED: Words("On its way", "wait", "What was bought is taken back, and Wave is asked until it answers."),
+        RefundState.REFUNDED: Words("Refunded", "off", "Wave gave the money back."),
+        RefundState.FAILED: Words("Refused by Wave", "bad", "What was bought is taken back, and the money is still owed to the customer."),
     },
     VoucherState: {
         VoucherState.PENDING: Words("Being issued", "busy", "PortaBilling has not confirmed it yet; it can be used as soon as it has."),
@@ -183,6 +185,8 @@ END_REASONS = {
     "ndsctl_deauth": "Put out at the router",
     "moved": "Went on at another hotspot",
     "not_there": "The device had left",
+    "refunded": "Its money goes back",
+    "credited": "The rest became a voucher",
 }
 
 

@@ -17,21 +17,26 @@ from services.vouchers.models import Voucher
 
 
 def create_entitlement(session: Session, voucher: Voucher, *, now: datetime) -> Entitlement:
-    """What a used voucher is worth, copied at this moment (design.md, invariant 8). The database forbids a second for one voucher."""
+    """What a used voucher is worth, copied at this moment (design.md, invariant 8). The database forbids a second for one voucher.
+
+    A credit is worth what it says, until it says; the rest of its terms are its package's.
+    """
     terms = packages.terms_of(session, voucher.package_version_id)
     assert voucher.id is not None
+    is_credit = voucher.seconds is not None
     entitlement = Entitlement(
         voucher_id=voucher.id,
         payment_id=voucher.payment_id,
         customer_id=voucher.customer_id,
         package_version_id=voucher.package_version_id,
-        seconds_total=terms.duration_seconds,
-        quota_bytes=terms.quota_bytes,
+        seconds_total=voucher.seconds or terms.duration_seconds,
+        quota_bytes=voucher.bytes if is_credit else terms.quota_bytes,
         down_kbps=terms.down_kbps,
         up_kbps=terms.up_kbps,
         device_limit=terms.device_limit,
         created_at=now,
-        use_before=now + timedelta(days=terms.validity_days),
+        # Credited again and again, time would last for ever if each use began its validity anew.
+        use_before=voucher.use_before if is_credit else now + timedelta(days=terms.validity_days),
     )
     session.add(entitlement)
     session.flush()

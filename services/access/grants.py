@@ -24,6 +24,7 @@ from services.integrations import opennds
 from services.integrations.opennds.grants import MAX_NUMBER
 from services.listing import pick
 from services.payments import ledger
+from services.payments.clearing import credits
 
 # An entry of a client that was not admitted lives 30 minutes on the router; after that its grant can open nothing.
 QUEUE_LIFETIME = timedelta(minutes=35)
@@ -291,6 +292,8 @@ def confirm(session: Session, grant: Grant, *, started_at: datetime, now: dateti
     publish(session, "sessions", row.id)
     if entitlement is not None and entitlement.payment_id is not None:
         ledger.mark_served(session, entitlement.payment_id, now=now)
+    elif entitlement is not None:
+        credits.earn(session, entitlement.voucher_id, now=now)
     return row
 
 

@@ -59,6 +59,7 @@ _HIT = sa.text("""
         WHERE e.ends_at > GREATEST(d.since, s.started_at)
           AND (e.state = 'running' OR (e.state = 'ended' AND e.ends_at <= :now))
           AND s.end_reason IS DISTINCT FROM 'ended_by_staff'
+          AND NOT EXISTS (SELECT 1 FROM voucher v WHERE v.credit_of_id = e.id)
           AND (e.quota_bytes IS NULL OR e.bytes_used < e.quota_bytes)
           AND NOT EXISTS (
               SELECT 1 FROM access_session o

@@ -15,6 +15,7 @@ from services.access.errors import BadExtension, EntitlementNotFound, NotExtenda
 from services.access.models import ON_OFFER, AccessSession, Entitlement, EntitlementState, Grant, GrantState, SessionState
 from services.accounts.permissions import Permission, Principal
 from services.audit import service as audit
+from services.vouchers.models import Voucher
 
 ENDED_BY_STAFF = "ended_by_staff"
 LEAST_SECONDS, MOST_SECONDS = 60, 30 * 86_400
@@ -96,6 +97,8 @@ def _require_extendable(session: Session, entitlement: Entitlement, *, now: date
         raise NotExtendable("Its data is used up, and time without data opens nothing. Issue a voucher instead.")
     if entitlement.state is EntitlementState.READY and now < entitlement.use_before:
         return
+    if entitlement.state is EntitlementState.ENDED and _was_credited(session, entitlement):
+        raise NotExtendable("What was left of it became a voucher. Issue another one instead.")
     if entitlement.state is EntitlementState.VOID or entitlement.ends_at is None:
         raise NotExtendable("It was taken back, or never begun within its validity. Issue a voucher instead.")
     if entitlement.state is EntitlementState.ENDED and _was_ended_by_staff(session, entitlement):
@@ -107,6 +110,10 @@ def _require_extendable(session: Session, entitlement: Entitlement, *, now: date
 def _was_ended_by_staff(session: Session, entitlement: Entitlement) -> bool:
     ended = select(AccessSession.id).where(AccessSession.entitlement_id == entitlement.id, AccessSession.end_reason == ENDED_BY_STAFF)
     return session.exec(ended.limit(1)).one_or_none() is not None
+
+
+def _was_credited(session: Session, entitlement: Entitlement) -> bool:
+    return session.exec(select(Voucher.id).where(Voucher.credit_of_id == entitlement.id)).one_or_none() is not None
 
 
 def _add(entitlement: Entitlement, seconds: int, *, now: datetime) -> None:

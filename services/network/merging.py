@@ -18,6 +18,7 @@ from services.network.checks import lock_network
 from services.network.incident_models import Incident, IncidentState
 from services.network.models import AccessPoint, SetBy, Site
 from services.network.site_queries import SiteNotFound
+from services.packages import selling
 from services.revision import require, revision_of
 
 
@@ -80,6 +81,7 @@ def merge_sites(
     _move(session, AccessPoint, source_id, moved)
     _move(session, Gateway, source_id, {"site_id": target_id})
     _move(session, Incident, source_id, {"site_id": target_id})
+    selling.move_site(session, source_id, target_id)
     given = {"external_id": source.external_id, "address": source.address, "latitude": source.latitude, "longitude": source.longitude}
     session.delete(source)
     session.flush()

@@ -44,7 +44,7 @@ from services.revision import require, revision_of
 _SHAPE = re.compile(r"[A-Z0-9][A-Z0-9-]{2,23}")
 _GIVEN_BACK = (PaymentStatus.EXPIRED, PaymentStatus.FAILED)
 _FIELD = "promo_code"
-_SORTS: dict[str, Sequence[sa.ColumnElement[Any]]] = {"newest": (col(PromoCode.id),), "code": (col(PromoCode.code),)}
+_SORTS: dict[str, Sequence[Any]] = {"newest": (col(PromoCode.id),), "code": (col(PromoCode.code),)}
 
 
 @dataclass(frozen=True)

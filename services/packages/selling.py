@@ -8,13 +8,17 @@ from enum import StrEnum
 from typing import Self
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
 from app.errors import Conflict, InvalidInput
 from services.access.models import Gateway
 from services.accounts.permissions import Permission, Principal
 from services.network.models import Site
+from services.packages.models import Package
+from services.packages.promo_models import PackageSite
 
 _LOCAL_TIME = ZoneInfo("Africa/Banjul")
 
@@ -116,6 +120,18 @@ def require_sites(session: Session, site_ids: tuple[int, ...]) -> None:
     known = set(session.exec(select(Site.id).where(col(Site.id).in_(site_ids))).all())
     if known != set(site_ids):
         raise InvalidInput("One of these sites does not exist. Reload the page and choose again.", field="site_ids")
+
+
+def move_site(session: Session, source_id: int, target_id: int) -> None:
+    """What is sold at the source is sold at the target: the two are becoming one, and the source will be gone."""
+    of_source = select(PackageSite.package_id).where(PackageSite.site_id == source_id)
+    package_ids = session.exec(of_source).all()
+    for package_id in package_ids:
+        session.execute(insert(PackageSite).values(package_id=package_id, site_id=target_id).on_conflict_do_nothing())
+    session.execute(sa.delete(PackageSite).where(col(PackageSite.site_id) == source_id))
+    # The phones' price list names the sites, and a phone is told of a package when its own row was written.
+    touch = sa.update(Package).where(col(Package.id).in_(package_ids)).values(position=Package.position)
+    session.execute(touch.execution_options(synchronize_session=False))
 
 
 def site_names(session: Session, *, actor: Principal) -> dict[int, str]:

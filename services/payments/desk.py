@@ -1,4 +1,4 @@
-"""What staff may do to a payment: have Wave asked, have a waiting step tried at once."""
+"""What staff may do to a payment: have Wave asked, have a waiting step tried at once, ask for its money to go back."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from services.audit import service as audit
 from services.payments.checkout import payment_by_public_id
 from services.payments.errors import NothingToRetry, PaymentNotFound
 from services.payments.ledger import record
-from services.payments.models import EventKind, Payment, PaymentStatus
+from services.payments.models import EventKind, Payment, PaymentStatus, Refund
 from services.payments.process import ADVANCE_JOB
+from services.payments.refunding import ask_refund
 
 _WAITS = {
     PaymentStatus.CREATED,
@@ -31,6 +32,8 @@ def retry_now(session: Session, *, actor: Principal, public_id: str, now: dateti
     actor.require(Permission.PAYMENTS_RETRY)
     found = payment_by_public_id(session, public_id)
     payment = session.get_one(Payment, found.id, with_for_update=True, populate_existing=True)
+    if payment.attention_from is PaymentStatus.REFUNDING:
+        raise NothingToRetry("Wave refused to give this money back. Send the refund again from the list of refunds.")
     if payment.status is PaymentStatus.ATTENTION and payment.attention_from is not None:
         payment.move(payment.attention_from, now=now)
     elif payment.status not in _WAITS:
@@ -46,7 +49,20 @@ def retry_now(session: Session, *, actor: Principal, public_id: str, now: dateti
 def retry_by_reference(session: Session, *, actor: Principal, reference: str, now: datetime) -> Payment:
     """`retry_now` for who knows the receipt code. Raises Forbidden, PaymentNotFound or NothingToRetry."""
     actor.require(Permission.PAYMENTS_RETRY)
+    return retry_now(session, actor=actor, public_id=_public_id(session, reference), now=now)
+
+
+def ask_refund_by_reference(
+    session: Session, *, actor: Principal, reference: str, reason: str, amount_bututs: int | None = None, now: datetime
+) -> Refund:
+    """`ask_refund` for who knows the receipt code. Raises as that one does."""
+    actor.require(Permission.PAYMENTS_REFUND)
+    public_id = _public_id(session, reference)
+    return ask_refund(session, actor=actor, public_id=public_id, reason=reason, amount_bututs=amount_bututs, now=now)
+
+
+def _public_id(session: Session, reference: str) -> str:
     public_id = session.exec(select(Payment.public_id).where(Payment.reference == reference.upper())).one_or_none()
     if public_id is None:
         raise PaymentNotFound("There is no payment with that receipt code.")
-    return retry_now(session, actor=actor, public_id=public_id, now=now)
+    return public_id

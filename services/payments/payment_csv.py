@@ -22,7 +22,7 @@ from services.packages.promo_models import PromoCode
 from services.payments.models import Payment
 from services.payments.queries import PaymentFilter, conditions_of
 
-_ORDER = (col(Payment.created_at), col(Payment.id))
+_ORDER: tuple[Any, ...] = (col(Payment.created_at), col(Payment.id))
 _HEAD = (
     *("Receipt code", "Created at", "State", "Reason", "Customer number", "Phone", "Package", "Asked in bututs", "Discount in bututs"),
     *("Promo code", "Channel", "Gift", "Site", "Gateway", "Paid at", "Served at", "Wave transaction"),

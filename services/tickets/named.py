@@ -14,6 +14,7 @@ from services.payments.models import Payment
 from services.tickets.models import Ticket
 from services.tickets.triage.entities import Entity, EntityKind
 from services.vouchers import codes
+from services.vouchers.batches.gate import is_shown
 from services.vouchers.errors import MistypedCode
 from services.vouchers.models import Voucher
 
@@ -63,7 +64,7 @@ def _is_voucher(session: Session, written: str) -> bool:
         macs = codes.code_macs(codes.read_code(written))
     except MistypedCode:
         return False
-    return session.exec(select(Voucher.id).where(col(Voucher.code_mac).in_(macs)).limit(1)).first() is not None
+    return session.exec(select(Voucher.id).where(col(Voucher.code_mac).in_(macs), is_shown()).limit(1)).first() is not None
 
 
 def _is_customer(session: Session, phone: str) -> bool:

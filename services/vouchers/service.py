@@ -86,6 +86,9 @@ def _new_voucher(
     issued_by: str,
     note: str | None,
     now: datetime,
+    seconds: int | None = None,
+    data_bytes: int | None = None,
+    credit_of_id: int | None = None,
 ) -> tuple[Voucher, str]:
     code = codes.new_code()
     terms = packages.terms_of(session, version_id)
@@ -102,6 +105,9 @@ def _new_voucher(
         created_at=now,
         use_before=now + timedelta(days=terms.validity_days),
         porta_account_id=porta_account_id,
+        seconds=seconds,
+        bytes=data_bytes,
+        credit_of_id=credit_of_id,
     )
     session.add(voucher)
     session.flush()

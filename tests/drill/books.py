@@ -22,6 +22,11 @@ FROM voucher_batch b ORDER BY b.id
 """
 
 
+_OLDEST = """
+SELECT id, reference, wave_transaction_id, amount_bututs FROM payment WHERE status IN ('served', 'access_granted') ORDER BY id LIMIT 2
+"""
+
+
 def broken_batches(world: World, desk: Desk) -> Iterator[Finding]:
     """Ordered, made and registered: each as many as were asked for, no more and no fewer."""
     rows = world.rows(_BATCHES)
@@ -75,9 +80,7 @@ def missed_plants(world: World, desk: Desk) -> Iterator[Finding]:
     """Plant a foreign payment, a wrong amount and a lost row: each must be found, named rightly, and nothing beside it."""
     foreign = world.ask_sandbox("POST", "/_control/wave/foreign-payment", amount="77", sender_mobile=_FOREIGN_PHONE, no_webhook=True)
     foreign.raise_for_status()
-    rows = world.rows(
-        "SELECT id, reference, wave_transaction_id, amount_bututs FROM payment WHERE status IN ('served', 'access_granted') ORDER BY id LIMIT 2"
-    )
+    rows = world.rows(_OLDEST)
     if len(rows) < 2:
         return
     wrong, robbed = rows

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from tests.drill import books
 from tests.drill.boundaries import all_boundaries
 from tests.drill.customer import Customer, Visit
+from tests.drill.desk import Desk, DeskGaveUp
 from tests.drill.ledgers import Comparison, Finding, is_stocked, under_way
 from tests.drill.plan import plan_customer
 from tests.drill.troubles import SECTIONS, Event, Section
@@ -57,6 +59,8 @@ class Outcome:
     statuses: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     lost_answers: Counter[str] = field(default_factory=Counter)
+    # What staff asked for: batches, refunds.
+    desk: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def section_of(self, finding: Finding) -> str | None:
@@ -96,12 +100,16 @@ class Drill:
             self.outcome.seconds["start"] = time.monotonic() - began
             self._say(f"started in {self.outcome.seconds['start']:.1f} s")
             self._timed("stock", lambda: until(lambda: is_stocked(world), seconds=_STOCK_SECONDS, what="vouchers are in stock"))
+            desk = Desk(world, order.seed)
+            desk.open()
             for section in self._order.sections:
                 self._timed(section.name, lambda section=section: self._section(world, section))  # type: ignore[misc]
+            desk.close()
             world.calm()
             world.disarm()
             self._timed("settle", lambda: self._settle(world))
             self._timed("compare", lambda: self._compare(world))
+            self._timed("books", lambda: self._check_books(world, desk))
             for client in self._clients:
                 client.close()
             stopping = time.monotonic()
@@ -178,6 +186,20 @@ class Drill:
                 self._say(f"settle         {now_left} under way")
                 left = now_left
             time.sleep(2)
+
+    def _check_books(self, world: World, desk: Desk) -> None:
+        """The money desk's own reckoning: whole batches, no disagreement, nothing unexplained; then what is planted must be found."""
+        found = self.outcome.findings
+        found += [Finding("stuck", None, why) for why in desk.trouble]
+        self.outcome.desk = desk.asked
+        try:
+            found += books.broken_batches(world, desk)
+            found += books.disagreements(world, desk)
+            found += books.unexplained(desk)
+            if self._order.plant is None and self._order.every_boundary:
+                found += books.missed_plants(world, desk)
+        except (TimeoutError, DeskGaveUp) as why:
+            found.append(Finding("stuck", None, f"the money desk: {why}"))
 
     def _compare(self, world: World) -> None:
         outcome = self.outcome

@@ -40,6 +40,7 @@ _REFUNDS = "SELECT r.state, c.wave_session_id, c.is_winner FROM refund r JOIN ch
 _LATE_WORK = {
     "payment": "SELECT reference AS what, status AS state FROM payment WHERE next_attempt_at < :late",
     "voucher": "SELECT porta_account_id AS what, state FROM voucher WHERE porta_next_attempt_at < :late",
+    "batch": "SELECT name AS what, state FROM voucher_batch WHERE next_attempt_at < :late",
     "refund": "SELECT payment_id::text AS what, state FROM refund WHERE next_attempt_at < :late",
     "text": "SELECT dedupe_key AS what, state FROM notification WHERE next_attempt_at < :late",
     "grant": "SELECT id::text AS what, state FROM access_grant WHERE state IN ('queued', 'offered') AND give_up_at < :late",
@@ -52,6 +53,8 @@ SELECT (SELECT count(*) FROM payment WHERE status IN ('created', 'paid', 'vouche
         OR next_attempt_at < now() - interval '10 seconds')
     + (SELECT count(*) FROM voucher WHERE porta_next_attempt_at IS NOT NULL)
     + (SELECT count(*) FROM refund WHERE state = 'requested')
+    + (SELECT count(*) FROM voucher_batch WHERE next_attempt_at IS NOT NULL)
+    + (SELECT count(*) FROM reconciliation_run WHERE state IN ('queued', 'running'))
     + (SELECT count(*) FROM webhook_event WHERE processed_at IS NULL)
     + (SELECT count(*) FROM notification WHERE state IN ('queued', 'sending') AND next_attempt_at < now())
     + (SELECT count(*) FROM access_grant WHERE state = 'queued') AS count
@@ -216,7 +219,7 @@ class Comparison:
     def _sold_as(self, account_id: str) -> str | None:
         """The purchase's reference, in small letters; None for an account that is no purchase: of the stock, or replaced by one of it."""
         voucher = self._vouchers.get(account_id)
-        if voucher is not None and voucher["replaced"] is not None:
+        if voucher is not None and (voucher["replaced"] is not None or voucher["origin"] in ("batch", "hand", "credit")):
             return None
         if voucher is not None and voucher["reference"] is not None:
             return str(voucher["reference"]).lower()

@@ -50,6 +50,7 @@ def _kill_lines(outcome: Outcome) -> list[str]:
 def _world_lines(outcome: Outcome) -> list[str]:
     waits = sorted(visit.seconds for visit in outcome.visits if visit.seconds is not None)
     lines = ["", "Payments at the end:  " + _counts(outcome.statuses), "Answers lost to us:   " + _counts(outcome.lost_answers)]
+    lines.append("Asked for by staff:   " + _counts(outcome.desk))
     lines.append("Seen by phones:       " + _counts(outcome.answers))
     if len(waits) > 1:
         p95 = statistics.quantiles(waits, n=20)[-1]

@@ -26,7 +26,7 @@ def run_drill(directory: Path, **settings: str) -> tuple[int, dict[str, Any], st
         env=ours | {"PYTHONPATH": str(PROJECT), "DRILL_PROCESSES": "1"} | settings,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=280,
         check=False,
     )
     printed = finished.stdout + finished.stderr

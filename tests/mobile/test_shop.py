@@ -193,7 +193,7 @@ def test_the_price_list_is_of_the_place_and_the_moment(phone: Phone, package_id:
     session.flush()
     here = make_context(gateway, at=utc_now()).token()
     assert [one["id"] for one in phone.get("packages")["items"]] == [package_id]
-    assert [one["id"] for one in phone.get(f"packages?context={here}")["items"]] == [package_id, at_site]
+    assert [one["id"] for one in phone.get("packages", context=here)["items"]] == [package_id, at_site]
     refusal(phone.ask("GET", "packages?context=old"), 410, "stale_context")
     refusal(buy(phone, at_site), 409, "package_not_on_sale")
     refusal(buy(phone, later.public_id, "key-00002"), 409, "package_not_on_sale")

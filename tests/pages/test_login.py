@@ -18,16 +18,19 @@ from services.accounts.models import Role, Staff
 from services.accounts.permissions import ROLE_PERMISSIONS
 from services.network.incident_models import Incident
 from services.network.models import AccessPoint
+from services.packages.service import offers
 from services.payments.models import Payment
 from services.tickets.models import Ticket
 from services.tickets.sla.defaults import add_default_policies
 from services.tickets.sla_models import BusinessCalendar, SlaPolicy
+from services.vouchers.batch_models import VoucherBatch
 from services.vouchers.models import Voucher
 from tests.conftest import NOON
 from tests.pages import builders
 from tests.pages.conftest import SignIn
 from tests.services.access.online import incident_at
 from tests.services.network.places import make_access_point, make_site
+from tests.services.vouchers.sheets.builders import a_batch
 
 pytestmark = pytest.mark.usefixtures("shop")
 
@@ -103,6 +106,7 @@ def _address(path: str) -> str:
             "/console/tickets/{reference}/deadline": _a_ticket(session),
             "/console/payments/{reference}": session.exec(select(Payment.reference)).first(),
             "/console/vouchers/{voucher_id}": session.exec(select(Voucher.id)).first(),
+            "/console/batches/{batch_id}": _a_batch(session),
             "/console/customers/{customer_id}": session.exec(select(Payment.customer_id)).first(),
             "/console/gateways/{slug}": session.exec(select(Gateway.slug)).first(),
             "/console/staff/{staff_id}": session.exec(select(Staff.id)).first(),
@@ -119,6 +123,11 @@ def _a_policy(session: Session) -> int | None:
 def _a_calendar(session: Session) -> int | None:
     add_default_policies(session, now=NOON)
     return session.exec(select(BusinessCalendar.id)).first()
+
+
+def _a_batch(session: Session) -> int | None:
+    held = session.exec(select(VoucherBatch.id)).first()
+    return held or a_batch(session, offer=offers(session)[0], size=1)[0].id
 
 
 def _a_ticket(session: Session) -> str | None:

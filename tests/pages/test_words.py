@@ -16,6 +16,7 @@ from services.network.alarm_models import CheckOutcome
 from services.network.models import Health
 from services.notifications.models import NotificationState
 from services.payments.models import EventKind, PaymentStatus, RefundState
+from services.payments.reconciliation.models import FindingState, RunState
 from services.tickets.models import TicketState
 from services.vouchers.models import VoucherState
 
@@ -32,6 +33,8 @@ KINDS: tuple[type[StrEnum], ...] = (
     CheckOutcome,
     NotificationState,
     VisitState,
+    RunState,
+    FindingState,
 )
 
 

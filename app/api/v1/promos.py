@@ -31,7 +31,7 @@ _OFF = "Either this or the other, in bututs: whole dalasis off the price"
 _PERCENT = "Either this or the other; what does not come out in whole dalasis is rounded for the customer"
 
 
-_EXAMPLE = {
+_EXAMPLE: dict[str, Any] = {
     "code": "TABASKI-20",
     "percent_off": 20,
     "valid_from": "2027-05-10T00:00:00Z",

@@ -118,11 +118,11 @@ def all_runs(actor: Reader, paging: WantedPage, state: RunState | None = None) -
     return paging.page(found.rows, _run, lambda run: (run.created_at, run.id or 0))
 
 
-@router.get("/runs/{id_}", summary="One run", responses=refusals(404))
-def run(actor: Reader, id_: Id) -> Run:
+@router.get("/runs/{run_id}", summary="One run", responses=refusals(404))
+def run(actor: Reader, run_id: Id) -> Run:
     """With what was read of each side, and the sums."""
     with transaction() as session:
-        found = one_run(session, actor=actor, run_id=id_)
+        found = one_run(session, actor=actor, run_id=run_id)
     return _run(found)
 
 
@@ -143,11 +143,11 @@ def all_findings(
     return paging.page(found.rows, _finding, lambda row: (row.finding.id or 0,))
 
 
-@router.get("/findings/{id_}", summary="One finding", responses=tagged(404))
-def finding(actor: Reader, id_: Id, response: Response) -> Finding:
+@router.get("/findings/{finding_id}", summary="One finding", responses=tagged(404))
+def finding(actor: Reader, finding_id: Id, response: Response) -> Finding:
     """Accepting, rejecting and assigning are not offered here: they move money, and a person who proves who they are does them."""
     with transaction() as session:
-        found = finding_row(session, actor=actor, finding_id=id_)
+        found = finding_row(session, actor=actor, finding_id=finding_id)
     response.headers.update(tag_header(found.finding.revision))
     return _finding(found)
 

@@ -23,10 +23,13 @@ from services.access.session_queries import SessionFilter, Which, entitlement_of
 from services.access.sessions_desk import LEAST_SECONDS, MOST_SECONDS, end_session_now, extend_entitlement
 from services.access.slots import devices_of, free_slot
 from services.accounts.permissions import Permission, Principal
+from services.vouchers.credits import NotCreditable, credit_rest
+from services.vouchers.models import VoucherState
 
 router = APIRouter(prefix="/sessions", tags=["sessions"])
 Reader = Annotated[Principal, requires(Permission.SESSIONS_READ)]
 Ender = Annotated[Principal, requires(Permission.SESSIONS_END)]
+Issuer = Annotated[Principal, requires(Permission.VOUCHERS_ISSUE)]
 Extender = Annotated[Principal, requires(Permission.SESSIONS_EXTEND)]
 Number = Annotated[int, Path(ge=1, le=1000, description="The device's place on the purchase")]
 Reason = Annotated[str, Field(min_length=3, max_length=200, pattern=NO_NUL, description="Kept in the audit")]
@@ -91,6 +94,24 @@ class TimeExtended(BaseModel):
     state: EntitlementState
     seconds_left: int
     ends_at: datetime | None = Field(description="Null for time that has not begun")
+
+
+class Crediting(Wanted):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "The customer travels, and goes on next week"}]})
+
+    reason: Reason
+
+
+class TimeCredited(BaseModel):
+    """The voucher that the rest became. `code` is seen this one time."""
+
+    voucher_id: int
+    code: str = Field(examples=["ABCD-EFGHJ-KMNPR"])
+    state: VoucherState = Field(description="Pending until PortaBilling holds it; it can be used after that")
+    seconds: int
+    bytes: int | None = Field(description="Null where there is no data allowance")
+    use_before: datetime
+    ended_sessions: int
 
 
 class DeviceItem(BaseModel):
@@ -160,6 +181,33 @@ def extend(actor: Extender, session_id: Id, body: Extending, request: Request, i
         time = extend_entitlement(session, actor=actor, entitlement_id=entitlement_id, seconds=body.seconds, reason=body.reason, now=now)
         left = time.seconds_left(now=now)
         return TimeExtended(entitlement_id=entitlement_id, state=time.state, seconds_left=left, ends_at=time.ends_at), {}
+
+    return Wish(actor, request, idempotency_key).answer(work, body=body)
+
+
+@router.post("/{session_id}/credit", summary="Credit what is left", response_model=TimeCredited, responses=refusals(404, 409))
+def credit(actor: Issuer, session_id: Id, body: Crediting, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
+    """Ends the time that this session uses, and makes a voucher of what is left of it; its customer is texted the code.
+
+    Needs the scope `sessions:end` as well.
+    """
+
+    def work(session: Session) -> tuple[TimeCredited, dict[str, str]]:
+        actor.require(Permission.SESSIONS_END)
+        entitlement_id = entitlement_of_session(session, session_id)
+        if entitlement_id is None:
+            raise NotCreditable("This client was let in without a purchase: there is nothing to credit.")
+        made = credit_rest(session, actor=actor, entitlement_id=entitlement_id, reason=body.reason, now=utc_now())
+        assert made.voucher.id is not None
+        return TimeCredited(
+            voucher_id=made.voucher.id,
+            code=made.code,
+            state=made.voucher.state,
+            seconds=made.seconds,
+            bytes=made.bytes,
+            use_before=made.voucher.use_before,
+            ended_sessions=made.ended_sessions,
+        ), {}
 
     return Wish(actor, request, idempotency_key).answer(work, body=body)
 

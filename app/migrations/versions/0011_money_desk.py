@@ -494,6 +494,13 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_reconciliation_finding_payment_id"), "reconciliation_finding", ["payment_id"], unique=False)
     op.create_index("ix_reconciliation_finding_run_id", "reconciliation_finding", ["run_id"], unique=False)
+    op.create_index(
+        "ix_reconciliation_finding_voucher",
+        "reconciliation_finding",
+        ["voucher_id"],
+        unique=False,
+        postgresql_where=sa.text("voucher_id IS NOT NULL"),
+    )
     op.create_index("ix_reconciliation_finding_state_day", "reconciliation_finding", ["state", "day", "id"], unique=False)
     op.add_column("package", sa.Column("on_sale_from", sa.DateTime(timezone=True), nullable=True))
     op.add_column("package", sa.Column("on_sale_until", sa.DateTime(timezone=True), nullable=True))
@@ -574,7 +581,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("origin = 'stock' AND payment_id IS NULL AND state IN ('pending', 'active')"),
     )
     op.create_index("ix_voucher_tail_mac", "voucher", ["tail_mac"], unique=False, postgresql_where=sa.text("tail_mac IS NOT NULL"))
-    op.create_unique_constraint(op.f("uq_voucher_credit_of_id"), "voucher", ["credit_of_id"])
+    _index_only_what_is_there()
     op.create_foreign_key(op.f("fk_voucher_credit_of_id_entitlement"), "voucher", "entitlement", ["credit_of_id"], ["id"], use_alter=True)
     op.create_foreign_key(op.f("fk_voucher_replaced_payment_id_payment"), "voucher", "payment", ["replaced_payment_id"], ["id"])
     op.create_foreign_key(op.f("fk_voucher_batch_id_voucher_batch"), "voucher", "voucher_batch", ["batch_id"], ["id"])
@@ -599,6 +606,26 @@ def upgrade() -> None:
     op.execute(_OPEN_ITEMS)
     op.execute("CREATE TRIGGER ledger_transfer_open AFTER INSERT ON ledger_transfer FOR EACH ROW EXECUTE FUNCTION ledger_keep_open()")
     op.execute(_POST_WHAT_STANDS)
+
+
+def _index_only_what_is_there() -> None:
+    """Most vouchers of a batch have no payment, customer or credit: they are kept out of these indexes."""
+    op.drop_constraint(op.f("uq_voucher_payment_id"), "voucher", type_="unique")
+    op.drop_index("ix_voucher_customer_id", table_name="voucher")
+    for name, column, unique in (
+        ("uq_voucher_payment_id", "payment_id", True),
+        ("uq_voucher_credit_of_id", "credit_of_id", True),
+        ("ix_voucher_customer_id", "customer_id", False),
+    ):
+        op.create_index(name, "voucher", [column], unique=unique, postgresql_where=sa.text(f"{column} IS NOT NULL"))
+    op.create_index("ix_voucher_expiring", "voucher", ["use_before"], postgresql_where=sa.text("state IN ('pending', 'active')"))
+
+
+def _index_all_again() -> None:
+    for name in ("ix_voucher_expiring", "ix_voucher_customer_id", "uq_voucher_credit_of_id", "uq_voucher_payment_id"):
+        op.drop_index(name, table_name="voucher")
+    op.create_index("ix_voucher_customer_id", "voucher", ["customer_id"])
+    op.create_unique_constraint(op.f("uq_voucher_payment_id"), "voucher", ["payment_id"])
 
 
 def _may_be(table: str, column: str, name: str, values: tuple[str, ...]) -> None:
@@ -626,7 +653,7 @@ def downgrade() -> None:
     op.drop_constraint(op.f("fk_voucher_batch_id_voucher_batch"), "voucher", type_="foreignkey")
     op.drop_constraint(op.f("fk_voucher_replaced_payment_id_payment"), "voucher", type_="foreignkey")
     op.drop_constraint(op.f("fk_voucher_credit_of_id_entitlement"), "voucher", type_="foreignkey")
-    op.drop_constraint(op.f("uq_voucher_credit_of_id"), "voucher", type_="unique")
+    _index_all_again()
     op.drop_index("ix_voucher_tail_mac", table_name="voucher", postgresql_where=sa.text("tail_mac IS NOT NULL"))
     op.drop_index(
         "ix_voucher_stock",

@@ -49,7 +49,7 @@ FROM wanted w
 WHERE NOT EXISTS (SELECT FROM ledger_transfer t WHERE t.once = w.once)
 ORDER BY w.payment_id, w.once LIMIT :most
 ON CONFLICT (once) DO NOTHING
-""")
+""")  # noqa: S608 - of our own texts only
 
 
 @dataclass(frozen=True)

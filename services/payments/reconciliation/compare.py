@@ -40,7 +40,7 @@ ON CONFLICT (key) DO UPDATE SET run_id = excluded.run_id, seen_at = excluded.see
         WHEN reconciliation_finding.state = 'accepted' AND reconciliation_finding.fix IN {_MENDING}
             AND reconciliation_finding.decided_at < :since THEN 'open'
         ELSE reconciliation_finding.state END
-"""
+"""  # noqa: S608 - of our own texts only
 _LOST = """SELECT x.key, 'lost_row' AS kind, x.day, x.payment_id, NULL::bigint AS voucher_id, NULL::text AS movement_id,
     NULL::bigint AS wave, x.ledger, NULL::bigint AS porta, x.evidence, x.fix
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x (key text, day date, payment_id bigint, ledger bigint, evidence jsonb, fix text)"""

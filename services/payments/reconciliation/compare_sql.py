@@ -25,14 +25,15 @@ _VOUCHER = "LEFT JOIN voucher v ON v.payment_id = p.id LEFT JOIN porta_mirror a 
 _LISTED = "m.day BETWEEN :from_day AND :to_day AND m.seen_at >= :since AND coalesce(m.at, m.seen_at) < :young"
 _BACK_HERE = """EXISTS (SELECT FROM refund r JOIN checkout c ON c.id = r.checkout_id WHERE r.payment_id = p.id AND r.state = 'refunded'
     AND (m.session_id IS NULL OR c.wave_session_id = m.session_id))"""
-_KNOWN = "(p.wave_transaction_id IS NOT DISTINCT FROM m.id OR EXISTS (SELECT FROM checkout c WHERE c.transaction_id = m.id AND c.payment_id = p.id))"
+_KNOWN = """(p.wave_transaction_id IS NOT DISTINCT FROM m.id
+    OR EXISTS (SELECT FROM checkout c WHERE c.transaction_id = m.id AND c.payment_id = p.id))"""
 
 
 def _row(key: str, kind: K, day: str, fix: F, *, wave: str, ledger: str, porta: str, evidence: str, joins: str, movement: str) -> str:
     return f"""
 SELECT {key} AS key, '{kind}' AS kind, {day} AS day, p.id AS payment_id, v.id AS voucher_id, {movement} AS movement_id, {wave} AS wave,
     {ledger} AS ledger, {porta} AS porta, {evidence} AS evidence, '{fix}' AS fix
-FROM {joins}"""
+FROM {joins}"""  # noqa: S608 - of our own texts only
 
 
 def _of_movement(kind: K, fix: F, where: str) -> str:
@@ -57,7 +58,8 @@ WRONG_AMOUNT = _of_movement(
     f"""p.id IS NOT NULL AND (
         m.gross_bututs <> CASE WHEN m.is_reversal THEN -p.amount_bututs ELSE p.amount_bututs END
         OR m.currency <> p.currency
-        OR EXISTS (SELECT FROM ledger_transfer t WHERE t.once = 'wave_listed:' || m.id AND t.amount_bututs <> abs(m.gross_bututs - m.fee_bututs))
+        OR EXISTS (SELECT FROM ledger_transfer t
+            WHERE t.once = 'wave_listed:' || m.id AND t.amount_bututs <> abs(m.gross_bututs - m.fee_bututs))
     ) AND (NOT m.is_reversal OR {_BACK_HERE})""",
 )
 PAID_AT_WAVE_ONLY = _of_movement(
@@ -93,7 +95,7 @@ PAID_HERE_ONLY = _row(
     LEFT JOIN wave_movement m ON m.id = k.tx {_VOUCHER}
     WHERE CASE WHEN m.id IS NULL
         THEN p.created_at::date = ANY(:whole) AND least(p.paid_at, p.created_at + interval '1 day')::date = ANY(:whole)
-        ELSE m.day = ANY(:whole) AND m.seen_at < :since END""",
+        ELSE m.day = ANY(:whole) AND m.seen_at < :since END""",  # noqa: S608 - of our own texts only
 )
 REFUND_HERE_ONLY = _row(
     f"'{K.REFUND_HERE_ONLY}:' || r.id",
@@ -103,8 +105,9 @@ REFUND_HERE_ONLY = _row(
     wave="NULL::bigint",
     ledger="-r.amount_bututs",
     porta="NULL::bigint",
-    evidence=f"""jsonb_build_object('ledger', {_LEDGER} || jsonb_build_object('refunded_bututs', r.amount_bututs, 'refunded_at', r.settled_at,
-        'asked_by', r.asked_by), 'wave', jsonb_build_object('row', 'no refund in the list', 'checkout', c.wave_session_id), 'porta', {_PORTA})""",
+    evidence=f"""jsonb_build_object('ledger', {_LEDGER} || jsonb_build_object('refunded_bututs', r.amount_bututs,
+        'refunded_at', r.settled_at, 'asked_by', r.asked_by), 'porta', {_PORTA},
+        'wave', jsonb_build_object('row', 'no refund in the list', 'checkout', c.wave_session_id))""",
     movement="NULL::text",
     joins=f"""refund r JOIN payment p ON p.id = r.payment_id JOIN checkout c ON c.id = r.checkout_id {_VOUCHER}
     WHERE r.state = 'refunded' AND r.settled_at >= :from_day AND r.settled_at < CAST(:to_day AS date) + 1 AND r.settled_at < :young

@@ -149,6 +149,7 @@ class ReconciliationFinding(SQLModel, table=True):
     __table_args__ = (
         sa.Index("ix_reconciliation_finding_state_day", "state", "day", "id"),
         sa.Index("ix_reconciliation_finding_run_id", "run_id"),
+        sa.Index("ix_reconciliation_finding_voucher", "voucher_id", postgresql_where=sa.text("voucher_id IS NOT NULL")),
         sa.CheckConstraint("(state IN ('accepted', 'rejected')) <= (decided_by IS NOT NULL)", name="decided_by_somebody"),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -29,8 +28,8 @@ from services.vouchers.models import Voucher
 
 NOBODY = "nobody"
 _HISTORY_SHOWN = 50
-_RUN_SORTS: dict[str, Sequence[sa.ColumnElement[Any]]] = {"created": (col(ReconciliationRun.created_at), col(ReconciliationRun.id))}
-_FINDING_SORTS: dict[str, Sequence[sa.ColumnElement[Any]]] = {
+_RUN_SORTS: dict[str, Any] = {"created": (col(ReconciliationRun.created_at), col(ReconciliationRun.id))}
+_FINDING_SORTS: dict[str, Any] = {
     "id": (col(ReconciliationFinding.id),),
     "day": (col(ReconciliationFinding.day), col(ReconciliationFinding.id)),
     "created": (col(ReconciliationFinding.created_at), col(ReconciliationFinding.id)),

@@ -8,16 +8,17 @@ from sqlmodel import Session, col, select
 
 from app.queue import ring
 from services.accounts.permissions import Principal
-from services.payments.models import Checkout, Payment, PaymentStatus, Refund, RefundState
+from services.payments.models import Checkout, Payment, Refund, RefundState
 from services.payments.reconciliation.errors import CannotBeMended
 from services.payments.reconciliation.models import ReconciliationFinding, WaveMovement
+from services.payments.refunding import ask_refund, retry_refund
 from services.payments.refunds import REFUND_JOB
 
 
 def record_refund(session: Session, finding: ReconciliationFinding, actor: Principal, now: datetime) -> str:
-    """Have our own refund of that checkout sent again: Wave answers that it is done, and it is settled as any other.
+    """Have a refund of our own sent: Wave answers that it is done, gives nothing back twice, and it is settled as any other.
 
-    Raises CannotBeMended where no refund was ever asked for here: taking access back is decided on the payment's page.
+    One that nobody asked for here is asked for now, with its limits and its second person. Raises CannotBeMended, and as `ask_refund`.
     """
     if finding.payment_id is None or finding.movement_id is None:
         raise CannotBeMended
@@ -26,15 +27,19 @@ def record_refund(session: Session, finding: ReconciliationFinding, actor: Princ
     query = select(Refund).join(Checkout, col(Checkout.id) == col(Refund.checkout_id)).where(Refund.payment_id == payment.id)
     if movement.session_id:
         query = query.where(Checkout.wave_session_id == movement.session_id)
-    open_states = (RefundState.REQUESTED, RefundState.FAILED)
-    refund = session.exec(query.where(col(Refund.state).in_(open_states)).with_for_update(of=Refund)).first()
+    refund = session.exec(query.where(col(Refund.state) != RefundState.DECLINED)).first()
     if refund is None:
-        raise CannotBeMended("Nobody asked for this refund here. Open the payment and refund it there: Wave gives nothing back twice.")
-    if refund.state is RefundState.FAILED:
-        refund.state, refund.settled_at = RefundState.REQUESTED, None
-        if payment.status is PaymentStatus.ATTENTION and payment.attention_from is PaymentStatus.REFUNDING:
-            payment.move(PaymentStatus.REFUNDING, now=now)
-    refund.next_attempt_at = now
+        reason = f"Wave's list shows that it was given back ({movement.id})"
+        asked = ask_refund(session, actor=actor, public_id=payment.public_id, reason=reason, now=now)
+        if asked.state is RefundState.ASKED:
+            return f"A refund of {payment.reference} was asked for and waits for a second person; Wave gives nothing back twice."
+        return f"The refund of {payment.reference} is recorded and its access taken back; Wave gives nothing back twice."
     assert refund.id is not None
-    ring(session, REFUND_JOB, refund.id)
+    if refund.state is RefundState.ASKED:
+        raise CannotBeMended("Its refund waits for a second person. Approve it there: Wave gives nothing back twice.")
+    if refund.state is RefundState.FAILED:
+        retry_refund(session, actor=actor, refund_id=refund.id, now=now)
+    elif refund.state is RefundState.REQUESTED:
+        refund.next_attempt_at = now
+        ring(session, REFUND_JOB, refund.id)
     return f"The refund of {payment.reference} is settled: Wave is asked once more, and answers that it is done."

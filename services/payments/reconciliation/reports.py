@@ -84,7 +84,11 @@ class Report:
     @property
     def clearing(self) -> list[tuple[str, int]]:
         """The accounts that come to zero in the end, as they stood when the last day was over."""
-        return [(account.value.replace("_", " ").capitalize(), self.balances.get(account, 0)) for account in CLEARING]
+        return [(_name(account), self.balances.get(account, 0)) for account in CLEARING]
+
+
+def _name(account: LedgerAccount) -> str:
+    return account.value.replace("_", " ").capitalize().replace("Portabilling", "PortaBilling")
 
 
 def month_of(day: date) -> tuple[date, date]:

@@ -24,6 +24,8 @@ EXAMPLES = {
     "reference": "NOSUCH22",
     "voucher_id": "1",
     "batch_id": "1",
+    "run_id": "1",
+    "finding_id": "1",
     "session_id": "1",
     "slug": "no-such-router",
     "site_id": "1",

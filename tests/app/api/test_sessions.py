@@ -100,3 +100,33 @@ def test_ending_says_whether_the_router_puts_the_client_out(api: Api) -> None:
         gateway = session.get_one(Gateway, row.gateway_id)
         gateway.agent_seen_at = row.live_at = utc_now()
     assert api.http.post(f"/api/v1/sessions/{second['id']}/end", json=body, headers=who).json()["is_put_out"] is True
+
+
+def test_what_is_left_is_credited_once_for_one_wish_and_its_code_is_answered_there_alone(api: Api) -> None:
+    who = api.service("sessions:read", "sessions:end", "vouchers:issue", "vouchers:read")
+    item = running(api, who)
+    path, body = f"/api/v1/sessions/{item['id']}/credit", {"reason": "The customer travels"}
+    answers = [api.http.post(path, json=body, headers=who | {"Idempotency-Key": "one-wish-of-a-credit"}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200], answers[0].text
+    made = answers[0].json()
+    assert made == answers[1].json()
+    assert answers[0].headers["cache-control"] == "no-store"
+    assert (made["state"], made["ended_sessions"]) == ("pending", 1)
+    assert made["seconds"] >= 60
+    assert api.get(f"/api/v1/sessions/{item['id']}", who)["state"] == "ended"
+    assert "code" not in api.get(f"/api/v1/vouchers/{made['voucher_id']}", who)
+    refusal(api.http.post(path, json=body, headers=who), 409, "not_creditable")
+
+
+def test_crediting_needs_both_rights_a_purchase_and_a_reason(api: Api) -> None:
+    who = api.service("sessions:read", "sessions:end", "vouchers:issue")
+    item = running(api, who)
+    path, body = f"/api/v1/sessions/{item['id']}/credit", {"reason": "The customer travels"}
+    for half in (api.service("sessions:end"), api.service("vouchers:issue")):
+        refusal(api.http.post(path, json=body, headers=half), 403, "forbidden")
+    for reason in ("", "ab", "x" * 201, "a\x00bc"):
+        refusal(api.http.post(path, json={"reason": reason}, headers=who), 422)
+    refusal(api.http.post("/api/v1/sessions/999999/credit", json=body, headers=who), 404, "session_not_found")
+    with transaction() as session:
+        session.get_one(Airtime, item["id"]).entitlement_id = None
+    refusal(api.http.post(path, json=body, headers=who), 409, "not_creditable")

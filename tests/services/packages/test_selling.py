@@ -8,16 +8,19 @@ import pytest
 from sqlmodel import Session, select
 
 from app.errors import Forbidden, InvalidInput, Stale
+from services.access.gateways import site_named
 from services.access.models import Gateway
 from services.accounts.models import Role
 from services.audit.models import AuditEntry
+from services.packages import selling
 from services.packages import service as packages
+from services.packages.history import sold_since, versions
 from services.packages.models import Package, PackageVersion
 from services.packages.selling import Counter, PackageNotOnSale, Sale, SaleState, read_sale
 from services.packages.service import Offer, PackageNotFound, change_package, offer_to_buy, offers, reorder, turns_at
 from services.payments import checkout
 from services.payments.checkout import Order
-from services.payments.models import Payment
+from services.payments.models import Payment, PaymentStatus
 from tests.conftest import NOON
 from tests.factories import PHONE, make_context, make_gateway, make_package, staff
 
@@ -44,8 +47,6 @@ def names(found: list[Offer]) -> set[str]:
 
 
 def other_site(session: Session, gateway: Gateway) -> Gateway:
-    from services.access.gateways import site_named
-
     gateway.site_id = site_named(session, "Brikama Garage")
     session.flush()
     return gateway
@@ -201,3 +202,33 @@ def test_what_was_bought_stays_as_it_was_bought(session: Session) -> None:
     assert packages.terms_of(session, payment.package_version_id) == offer.terms
     version = session.get_one(PackageVersion, payment.package_version_id)
     assert session.get_one(Package, version.package_id).current_version == 2
+
+
+def test_sites_that_become_one_sell_what_either_sold(session: Session) -> None:
+    here, there = make_gateway(session), other_site(session, make_gateway(session))
+    assert here.site_id is not None
+    assert there.site_id is not None
+    both = sold(session, make_package(session), site_ids=tuple(sorted((here.site_id, there.site_id))))
+    one = sold(session, make_package(session), site_ids=(here.site_id,))
+    selling.move_site(session, here.site_id, there.site_id)
+    found = {offer.public_id: offer.sale.site_ids for offer in offers(session)}
+    assert found[both.public_id] == found[one.public_id] == (there.site_id,)
+
+
+def test_versions_tell_what_changed_and_how_many_were_paid_for(session: Session) -> None:
+    offer = make_package(session, amount_bututs=2500)
+    for number in range(3):
+        payment = session.get_one(Payment, checkout.save(session, Order(offer.public_id, PHONE), now=NOON))
+        if number:
+            payment.wave_transaction_id, payment.paid_at = f"T{number}", NOON
+            payment.move(PaymentStatus.PAID, now=NOON)
+    session.flush()
+    dearer = packages.read_terms(offer.terms.model_dump() | {"amount_bututs": 5000})
+    change_package(
+        session, actor=staff(), public_id=offer.public_id, expected_version=1, terms=dearer, is_on_sale=True, position=1, now=NOON
+    )
+    newest, first = versions(session, actor=staff(), public_id=offer.public_id)
+    assert (newest.version, newest.bought, newest.changed) == (2, 0, {"amount_bututs": 2500})
+    assert (first.version, first.bought, first.changed) == (1, 2, {})
+    assert sold_since(session, actor=staff(), since=NOON)[offer.public_id] == 2
+    assert offer.public_id not in sold_since(session, actor=staff(), since=NOON + HOUR)

@@ -143,18 +143,9 @@ def test_with_portabilling_slow_the_customer_is_online_within_our_patience(offer
     assert time.monotonic() - began < 2 * PATIENCE + 0.5
     _assert_served_from_stock(payment)
     portabilling.fault("portabilling", clear=True)
-    # The slow sandbox is still making the account that nobody waits for.
-    _until_it_holds(_vouchers(VoucherOrigin.PAYMENT)[0].porta_account_id, portabilling)
     _settle_due()
     _settle_due(later=timedelta(minutes=10))
     _assert_settled(payment, portabilling)
-
-
-def _until_it_holds(account_id: str, sandbox: Sandbox) -> None:
-    deadline = time.monotonic() + 20
-    while account_id not in _accounts(sandbox):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def _advance_to_paid(opened: Opened) -> None:

@@ -182,6 +182,15 @@ def test_transactions_come_in_pages_with_net_amounts(sandbox: Sandbox) -> None:
     assert sandbox.get("/v1/transactions", params={"date": "2001-01-01"}, headers=WAVE_KEY).json()["items"] == []
 
 
+def test_a_row_of_the_list_can_be_shown_with_another_sum_or_not_at_all(sandbox: Sandbox) -> None:
+    rows = [sandbox.control("wave/foreign-payment", {"amount": amount}) for amount in ("25", "30")]
+    day = rows[0]["timestamp"][:10]
+    sandbox.control("wave/transaction", {"transaction_id": rows[0]["transaction_id"], "gross": "20"})
+    sandbox.control("wave/transaction", {"transaction_id": rows[1]["transaction_id"], "vanished": True})
+    items = sandbox.get("/v1/transactions", params={"date": day}, headers=WAVE_KEY).json()["items"]
+    assert [(item["amount"], item["fee"]) for item in items] == [("19", "1")]
+
+
 def test_a_key_with_request_signing_takes_signed_requests_only(tmp_path: Path) -> None:
     with running_sandbox(make_config(tmp_path, router_count=0, wave_signing_secret="aks")) as sandbox:
         body, t = json.dumps(CREATE).encode(), "1700000000"

@@ -34,7 +34,7 @@ from services.payments.clearing.items import unexplained
 from services.payments.clearing.lapse import lapse
 from services.payments.clearing.models import LedgerAccount, LedgerOpen
 from services.payments.clearing.queries import verify_books
-from services.payments.models import TO_BE_SERVED, Payment, PaymentEvent, PaymentStatus, Refund
+from services.payments.models import TO_BE_SERVED, Payment, PaymentEvent, PaymentStatus, Refund, RefundRule
 from services.payments.refunding import approve_refund, ask_refund, decline_refund, retry_refund
 from services.vouchers import service as vouchers
 from services.vouchers import settlement, stock
@@ -92,6 +92,10 @@ class Books(RuleBasedStateMachine):
             self.asker, self.decider = (
                 builders.a_staff(session, role, now=self.now).id for role in (Role.CUSTOMER_CARE, Role.BILLING_OFFICER)
             )
+            # An emptied database has lost the rules that the migration made.
+            for role in (Role.CUSTOMER_CARE, Role.BILLING_OFFICER):
+                sums = {"most_bututs": 100_000, "alone_bututs": 0, "day_bututs": 1_000_000}
+                session.merge(RefundRule(role=role, changed_at=self.now, **sums))
             if stocked:
                 stock._make(session, self.offer.version_id, now=self.now)
         self.settle(0, [])
@@ -110,6 +114,11 @@ class Books(RuleBasedStateMachine):
             self.payment_ids.append(payment.id)
         before = set(self.wave.sessions)
         self.advance(number, wave, [])
+        if wave:
+            # A session that was made late stands beside the one that was made instead.
+            for seconds in (30, 30):
+                self._pass(timedelta(seconds=seconds))
+                self.advance(number, [], [])
         for opened in set(self.wave.sessions) - before:
             if pays:
                 self.wave.pay(opened)

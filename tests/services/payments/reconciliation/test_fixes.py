@@ -12,16 +12,16 @@ from app.clock import utc_now
 from app.db import transaction
 from app.errors import Forbidden, InvalidInput
 from services.accounts.models import Role
-from services.accounts.permissions import FreshProofNeeded
+from services.accounts.permissions import FreshProofNeeded, Permission, Principal
 from services.audit.models import AuditEntry
 from services.integrations import clients
 from services.integrations.clients import outside
 from services.notifications.models import Notification
-from services.payments import strays
+from services.payments import refunds, strays
 from services.payments.checkout import Order, buy
 from services.payments.clearing.models import LedgerTransfer, TransferReason
 from services.payments.clearing.queries import verify_books
-from services.payments.models import Payment, PaymentStatus
+from services.payments.models import Checkout, Payment, PaymentStatus, Refund, RefundRule
 from services.payments.reconciliation import desk, fixes
 from services.payments.reconciliation.errors import CannotBeMended, FindingDecided
 from services.payments.reconciliation.models import FindingKind, FindingState, Fix, ReconciliationFinding, WaveMovement
@@ -180,6 +180,34 @@ def test_credit_is_refused_in_words_when_no_package_costs_that_any_more(database
     with transaction() as session:
         assert balance(session, "suspense") == 0
         assert session.exec(select(Voucher).where(Voucher.origin == VoucherOrigin.HAND)).all() == []
+
+
+def test_a_refund_made_at_wave_by_hand_is_recorded_and_sent_no_second_time(database: sa.Engine, sandbox: Sandbox) -> None:
+    paid = sell(sandbox)
+    with transaction() as session:
+        wave_session = session.exec(select(Checkout.wave_session_id)).one()
+        session.merge(RefundRule(role=Role.ROOT, most_bututs=100_000, alone_bututs=100_000, day_bututs=100_000, changed_at=utc_now()))
+        person = a_staff(session, Role.ROOT, now=utc_now())
+        root = Principal(
+            kind="staff", id=person.id or 0, name="Root", role=Role.ROOT, permissions=frozenset(Permission), proven_at=utc_now()
+        )
+    outside().wave.refund_session(wave_session)
+    reconcile()
+    finding = findings()[0]
+    assert (finding.kind, finding.fix, finding.wave_bututs) == (FindingKind.REFUND_AT_WAVE_ONLY, Fix.RECORD_REFUND, -2500)
+
+    with transaction() as session:
+        desk.accept(session, actor=root, finding_id=finding.id or 0, now=utc_now())
+    with transaction() as session:
+        refund = session.exec(select(Refund)).one()
+    refunds.send_refund(transaction, refund.id or 0, outside(), clock=utc_now)
+
+    reconcile()
+    assert findings() == []
+    with transaction() as session:
+        assert session.get_one(Payment, paid).status is PaymentStatus.REFUNDED
+        assert balance(session, "wave_receivable") == 0
+    assert len(sandbox.state()["wave"]["refunds"]) == 1
 
 
 def test_many_are_rejected_for_one_reason_and_given_to_one_person(database: sa.Engine, sandbox: Sandbox) -> None:

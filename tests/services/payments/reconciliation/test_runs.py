@@ -236,11 +236,11 @@ def test_twenty_thousand_purchases_cost_as_many_questions_as_two(session: Sessio
     session.flush()
     few = questions()
     for statement in (
-        "INSERT INTO payment SELECT (jsonb_populate_record(p, jsonb_build_object('id', 1000 + n, 'public_id', 'x' || n, 'reference', 'X' || n,"
-        " 'wave_transaction_id', 'TX' || n))).* FROM payment p, generate_series(1, 20000) AS n",
-        "INSERT INTO wave_movement (id, type, day, at, gross_bututs, fee_bututs, currency, is_reversal, client_reference, payment_id, seen_at)"
-        " SELECT wave_transaction_id, 'api_checkout', :day, paid_at, amount_bututs, 25, 'GMD', false, reference, id, :at FROM payment"
-        " WHERE reference LIKE 'X%'",
+        "INSERT INTO payment SELECT (jsonb_populate_record(p, jsonb_build_object('id', 1000 + n, 'public_id', 'x' || n,"
+        " 'reference', 'X' || n, 'wave_transaction_id', 'TX' || n))).* FROM payment p, generate_series(1, 20000) AS n",
+        "INSERT INTO wave_movement (id, type, day, at, gross_bututs, fee_bututs, currency, is_reversal, client_reference, payment_id,"
+        " seen_at) SELECT wave_transaction_id, 'api_checkout', :day, paid_at, amount_bututs, 25, 'GMD', false, reference, id, :at"
+        " FROM payment WHERE reference LIKE 'X%'",
         "ANALYZE payment",
         "ANALYZE wave_movement",
     ):

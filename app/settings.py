@@ -111,6 +111,8 @@ class Settings(BaseSettings):
     portabilling_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
     # How long a customer who paid waits for PortaBilling where a voucher of the stock could be given instead.
     portabilling_patience_seconds: float = Field(default=2.0, gt=0, le=60)
+    # Rows younger than this are left for the next reconciliation.
+    reconciliation_young_seconds: float = Field(default=300.0, ge=0, le=86_400)
     lease_seconds: float = Field(default=20.0, gt=0, le=600)
     # A create whose answer was lost is looked for this long before a second session is opened (protocols/wave.md §4.1).
     wave_create_grace_seconds: float = Field(default=10.0, ge=0, le=600)

@@ -15,7 +15,8 @@ from services.packages.service import Offer
 
 
 async def show_versions(offer: Offer) -> None:
-    with toast_on_refusal():
+    # News may redraw the list, and its buttons with it, while this waits.
+    with ui.context.client.content, toast_on_refusal():
         found = await in_transaction(versions, actor=await current_staff(), public_id=offer.public_id)
         with dialog_card(f"Versions of {offer.terms.name}") as dialog:
             ui.label("What was bought keeps its version, whatever is sold now.").classes("soft")

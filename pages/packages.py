@@ -130,7 +130,7 @@ def _preview(offer: Offer) -> None:
 
 async def _switch(offer: Offer, refresh: Changed) -> None:
     """Off sale is retired: nobody can buy it, what was bought stays, and it can be put back at any time."""
-    with toast_on_refusal():
+    with ui.context.client.content, toast_on_refusal():
         await in_transaction(
             change_package,
             actor=await current_staff(),
@@ -146,7 +146,7 @@ async def _switch(offer: Offer, refresh: Changed) -> None:
 
 
 async def _move(offer: Offer, by: int, shown: _Shown, refresh: Changed) -> None:
-    with toast_on_refusal():
+    with ui.context.client.content, toast_on_refusal():
         order = [one.public_id for one in shown.offers]
         place = order.index(offer.public_id)
         order.insert(place + by, order.pop(place))

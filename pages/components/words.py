@@ -78,7 +78,9 @@ STATES: dict[type[StrEnum], dict[StrEnum, Words]] = {
         RunState.RUNNING: Words("Running", "busy", "Both sides are read page by page, then compared with our books."),
         RunState.DONE: Words("Done", "good", "All three sides were read whole and compared."),
         RunState.PARTIAL: Words(
-            "In part", "wait", "One side was not read whole. What was seen is compared; nothing is called missing on the strength of the rest."
+            "In part",
+            "wait",
+            "One side was not read whole. What was seen is compared; nothing is called missing on the strength of the rest.",
         ),
         RunState.FAILED: Words("Failed", "bad", "It never came to its end."),
     },

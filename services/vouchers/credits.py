@@ -202,7 +202,7 @@ def _value(session: Session, entitlement: Entitlement, bought: Entitlement, paym
     if payment is None:
         return 0
     worth = payment.amount_bututs if entitlement.id == bought.id else money.worth(session, entitlement.voucher_id)
-    return min(worth, payment.amount_bututs * seconds // bought.seconds_total)
+    return max(0, payment.amount_bututs * seconds // bought.seconds_total)
 
 
 def _move_money(
@@ -213,7 +213,7 @@ def _move_money(
     if entitlement.payment_id is None:
         money.earn(session, entitlement.voucher_id, now=now, actor=actor)
     else:
-        money.earn_payment(session, payment, now=now, actor=actor)
+        money.release(session, payment, now=now, actor=actor)
         answers.forget(session, payment)
     money.credit(session, voucher_id, value, now=now, actor=actor)
 

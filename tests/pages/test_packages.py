@@ -69,8 +69,8 @@ async def test_a_package_is_sold_only_for_a_while_and_only_at_some_sites(user: U
     offer = (await in_transaction(on_list))["day-1"]
     assert (offer.version, offer.sale.site_ids, offer.sale.stock_mark) == (1, (site_id,), 7)
     assert offer.sale.on_sale_until == datetime(2030, 12, 24, 18, 30, tzinfo=UTC)
-    await user.should_see("Not yet on sale")
-    await user.should_see("Sold 01.12.2030 08:00 to 24.12.2030 18:30, Serekunda Market")
+    await user.should_see("Not yet on sale", retries=100)
+    await user.should_see("Sold 01.12.2030 08:00 to 24.12.2030 18:30, Serekunda Market", retries=100)
 
 
 @pytest.mark.parametrize("price", ["-1", "0.5", "0", "NaN", ""])
@@ -101,8 +101,9 @@ async def test_versions_tell_what_changed_and_how_many_were_bought(user: User, s
     user.find(marker="field-amount_bututs").clear().type("60")
     user.find(marker="save-package").click()
     await until(toasted(user, "is saved"))
+    await user.should_see("day-1 · version 2", retries=100)
     user.find(marker="versions-day-1").click()
-    await user.should_see("Version 2")
+    await user.should_see("Version 2", retries=100)
     await user.should_see("Price: D 50 → D 60")
     await user.should_see(marker="bought-1")
 

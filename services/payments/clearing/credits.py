@@ -13,12 +13,17 @@ from services.payments.models import Payment
 
 def earn(session: Session, voucher_id: int, *, now: datetime, actor: str = "system") -> None:
     """A credit is earned by its first use; harmless when it was before, and for vouchers that are none."""
-    _earn(session, of_credit(voucher_id), once=f"earned:{of_credit(voucher_id)}", now=now, actor=actor)
+    subject = of_credit(voucher_id)
+    _to_sales(session, TransferReason.EARNED, subject, once=f"{TransferReason.EARNED}:{subject}", now=now, actor=actor)
 
 
-def earn_payment(session: Session, payment: Payment, *, now: datetime, actor: str) -> None:
-    """What was never started becomes a credit: the sale is earned first, and is unearned again under the credit's name."""
-    _earn(session, of_payment(payment), once=f"{TransferReason.EARNED}:{payment.id}", now=now, actor=actor)
+def release(session: Session, payment: Payment, *, now: datetime, actor: str) -> None:
+    """What was never started becomes a credit: the sale's own item goes, the credit's comes (`credit`). Nothing when it was earned.
+
+    It is not called earned: that is what the first access of a payment's customer is, and there will be none.
+    """
+    subject = of_payment(payment)
+    _to_sales(session, TransferReason.CREDITED, subject, once=f"{TransferReason.CREDITED}:{subject}", now=now, actor=actor)
 
 
 def credit(session: Session, voucher_id: int, amount_bututs: int, *, now: datetime, actor: str) -> None:
@@ -54,7 +59,7 @@ def _once(voucher_id: int) -> str:
     return f"{TransferReason.CREDITED}:{of_credit(voucher_id)}"
 
 
-def _earn(session: Session, subject: str, *, once: str, now: datetime, actor: str) -> None:
+def _to_sales(session: Session, reason: TransferReason, subject: str, *, once: str, now: datetime, actor: str) -> None:
     # Locked, because the sweep of what lapsed takes from the same item.
     standing = session.exec(
         select(LedgerOpen.balance_bututs)
@@ -62,16 +67,7 @@ def _earn(session: Session, subject: str, *, once: str, now: datetime, actor: st
         .with_for_update()
     ).one_or_none()
     if standing is not None:
-        amount = -standing
         post(
-            session,
-            TransferReason.EARNED,
-            LedgerAccount.UNEARNED_ACCESS,
-            LedgerAccount.SALES,
-            amount,
-            subject=subject,
-            once=once,
-            now=now,
-            actor=actor,
+            session, reason, LedgerAccount.UNEARNED_ACCESS, LedgerAccount.SALES, -standing, subject=subject, once=once, now=now, actor=actor
         )
         session.flush()

@@ -19,6 +19,7 @@ from app.events import publish
 from app.failpoints import boundary
 from app.outbound import OutboundError
 from app.queue import ring
+from app.settings import get_settings
 from services.accounts.permissions import Permission, Principal
 from services.audit import service as audit
 from services.integrations.clients import Outside
@@ -31,8 +32,6 @@ from services.payments.reconciliation.models import ReconciliationRun, RunState
 RUN_JOB = "jobs.reconciliation.run"
 LONGEST = 92
 TOPIC = "reconciliation"
-# A purchase under way stands on one side a moment before it does on the other.
-YOUNG = timedelta(minutes=5)
 _LEASE = timedelta(minutes=3)
 _MOST_ATTEMPTS = 40
 _AGAIN_AFTER = timedelta(minutes=30)
@@ -42,6 +41,11 @@ _NIGHT = 1
 # A job may take two minutes: what is left goes on in another one.
 BUDGET_SECONDS = 75.0
 _UNDER_WAY = (RunState.QUEUED, RunState.RUNNING)
+
+
+def young() -> timedelta:
+    """How old a row must be to be compared: a purchase under way stands on one side a moment before it does on the other."""
+    return timedelta(seconds=get_settings().reconciliation_young_seconds)
 
 
 def order_run(session: Session, *, actor: Principal, from_day: date, to_day: date, now: datetime) -> ReconciliationRun:
@@ -262,7 +266,7 @@ class _Drive:
             from_day=self._from,
             to_day=self._to,
             since=self._since,
-            young=self._since - YOUNG,
+            young=self._since - young(),
             whole_days=whole,
             is_porta_whole=bool(porta["whole"]),
             is_porta_seen=porta["offset"] > 0,

@@ -155,11 +155,11 @@ def test_the_unused_share_of_the_price_is_unearned_until_the_credit_is_used(sess
     assert verify_books(session).are_whole
 
 
-def test_what_was_never_started_is_earned_and_credited_whole(session: Session) -> None:
+def test_what_was_never_started_is_credited_whole_and_was_not_earned(session: Session) -> None:
     payment, time = sold(session)
     made = credit(session, time)
     subject = f"voucher:{made.voucher.id}"
-    assert moves(session) == [("earned", f"payment:{payment.id}", 2500), ("credited", subject, 2500)]
+    assert moves(session) == [("credited", f"payment:{payment.id}", 2500), ("credited", subject, 2500)]
     assert unearned(session) == {subject: 2500}
     assert verify_books(session).are_whole
 
@@ -273,7 +273,9 @@ def refused(session: Session, time: Entitlement, words: str, *, now: datetime = 
 )
 def test_what_is_given_back_is_not_credited_too(session: Session, status: PaymentStatus, words: str) -> None:
     payment, time = sold(session)
-    payment.status, payment.reason = status, "looked into"
+    payment.move(PaymentStatus.ATTENTION if status is PaymentStatus.ATTENTION else PaymentStatus.REFUNDING, now=NOON, reason="looked into")
+    if status is PaymentStatus.REFUNDED:
+        payment.move(status, now=NOON)
     refused(session, time, words)
 
 

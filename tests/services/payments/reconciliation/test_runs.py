@@ -50,7 +50,7 @@ def _run(session: Session, day: date = DAY, *, at: datetime = NOON + timedelta(h
 def _sides(run: ReconciliationRun, *days: date, porta: bool = False) -> Sides:
     assert run.id is not None
     assert run.started_at is not None
-    young = run.started_at - runs.YOUNG
+    young = run.started_at - runs.young()
     return Sides(run.id, run.from_day, run.to_day, run.started_at, young, days, is_porta_whole=porta, is_porta_seen=porta)
 
 

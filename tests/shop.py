@@ -48,5 +48,5 @@ class Shop:
                 connection.execute(sa.text(f'CREATE TABLE {_SCHEMA}."{table}" AS TABLE "{table}"'))
             counters = sa.text("SELECT sequencename, last_value FROM pg_sequences WHERE last_value IS NOT NULL")
             counts = [f"PERFORM setval('\"{name}\"', {value});" for name, value in connection.execute(counters)]
-        copies = [f'INSERT INTO "{table}" SELECT * FROM {_SCHEMA}."{table}";' for table in tables]
+        copies = [f'INSERT INTO "{table}" SELECT * FROM {_SCHEMA}."{table}" ON CONFLICT DO NOTHING;' for table in tables]
         self._copying = f"DO $$ BEGIN {' '.join(copies + counts)} END $$"

@@ -148,12 +148,23 @@
   // A phone that was here before is let in by its token, though its address and its captive window are new.
   async function comeBack() {
     const url = main().dataset.session;
-    if (!url || !device.get()) return;
+    if (!url) return scanned(location.pathname);
     try {
-      const told = await (await ask(url)).json();
-      if (told.device_token) device.set(told.device_token);
-      if (told.access || told.payment) show(parse(await (await ask(main().dataset.self)).text()));
+      if (device.get()) {
+        const told = await (await ask(url)).json();
+        if (told.device_token) device.set(told.device_token);
+        if (told.access || told.payment) return show(parse(await (await ask(main().dataset.self)).text()));
+      }
+      const path = localStorage.getItem("scanned");
+      localStorage.removeItem("scanned");
+      if (path) await visit(path + url.slice(url.indexOf("?")).replace("context=", "c="));
     } catch (e) { /* the price list is there already */ }
+  }
+
+  // A QR opens a page that knows no hotspot: its code waits here for the hotspot's own page.
+  function scanned(path) {
+    if (!path.startsWith("/portal/v/") || main().querySelector("[name=c]")) return;
+    try { localStorage.setItem("scanned", path); } catch (e) { /* no storage */ }
   }
 
   function inWords(seconds) {

@@ -18,6 +18,7 @@ from services.audit.models import AuditEntry
 from services.notifications.models import ContactPreference, DeliveryReport, Notification, NotificationState, PushToken
 from services.notifications.service import BODY
 from services.payments.models import Payment, WebhookEvent
+from services.payments.reconciliation.models import WaveMovement
 from services.tickets import search
 from services.tickets.forgetting import DELETED
 from services.tickets.models import Ticket
@@ -65,6 +66,16 @@ def _wipe_purchases(session: Session, customer_id: int) -> None:
     references = sa.select(col(Payment.reference)).where(own)
     _run(session, sa.update(WebhookEvent).where(col(WebhookEvent.client_reference).in_(references)).values(body=body))
     _run(session, sa.update(Voucher).where(col(Voucher.customer_id) == customer_id).values(note=None))
+    _run(session, sa.update(Payment).where(col(Payment.bought_by_id) == customer_id).values(bought_by_id=None))
+    _wipe_reconciliation(session, customer_id)
+
+
+def _wipe_reconciliation(session: Session, customer_id: int) -> None:
+    """Wave's list says who paid: the sums stay, the number goes, also of money that no purchase knows."""
+    phone = sa.select(col(Customer.phone_e164)).where(col(Customer.id) == customer_id).scalar_subquery()
+    paid = sa.select(col(Payment.id)).where(col(Payment.customer_id) == customer_id)
+    theirs = col(WaveMovement.payment_id).in_(paid) | (col(WaveMovement.counterparty_mobile) == phone)
+    _run(session, sa.update(WaveMovement).where(theirs).values(counterparty_mobile=None))
 
 
 def _wipe_access(session: Session, customer_id: int, *, now: datetime) -> None:

@@ -30,6 +30,7 @@ LEFT_OUT: Mapping[str, str] = {
     "idempotent_answer": "Answers kept for a day for requests that are repeated, sealed.",
     "outbound_call": "Our calls to Wave and PortaBilling, without anything of the person.",
     "part_used": "What staff used up in their work.",
+    "reconciliation_finding": "Sums of a payment compared with Wave's and PortaBilling's; it stands under payments.",
     "sla_step": "Our own deadlines.",
     "sync_change": "Which of these rows a phone has still to fetch.",
     "ticket_event": "Staff's own history of a ticket, with names of staff; how it stands is exported.",
@@ -41,6 +42,7 @@ LEFT_OUT: Mapping[str, str] = {
     "ticket_watcher": "Which of the staff looks on.",
     "visit": "Staff's own work.",
     "visit_check": "Staff's own work.",
+    "wave_movement": "Wave's own list of a payment that stands under payments.",
 }
 
 

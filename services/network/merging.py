@@ -20,6 +20,7 @@ from services.network.models import AccessPoint, SetBy, Site
 from services.network.site_queries import SiteNotFound
 from services.packages import selling
 from services.revision import require, revision_of
+from services.vouchers.batch_models import VoucherBatch
 
 
 class BothSitesDown(Conflict):
@@ -80,6 +81,7 @@ def merge_sites(
         moved["site_set_by"] = SetBy.STAFF
     _move(session, AccessPoint, source_id, moved)
     _move(session, Gateway, source_id, {"site_id": target_id})
+    _move(session, VoucherBatch, source_id, {"site_id": target_id})
     _move(session, Incident, source_id, {"site_id": target_id})
     selling.move_site(session, source_id, target_id)
     given = {"external_id": source.external_id, "address": source.address, "latitude": source.latitude, "longitude": source.longitude}
@@ -112,7 +114,7 @@ def _be_mergeable(session: Session, *site_ids: int) -> None:
         raise BothSitesDown
 
 
-_Placed = type[AccessPoint] | type[Gateway] | type[Incident]
+_Placed = type[AccessPoint] | type[Gateway] | type[Incident] | type[VoucherBatch]
 
 
 def _count(session: Session, model: _Placed, site_id: int) -> int:

@@ -202,7 +202,7 @@ def _value(session: Session, entitlement: Entitlement, bought: Entitlement, paym
     if payment is None:
         return 0
     worth = payment.amount_bututs if entitlement.id == bought.id else money.worth(session, entitlement.voucher_id)
-    return max(0, payment.amount_bututs * seconds // bought.seconds_total)
+    return min(worth, payment.amount_bututs * seconds // bought.seconds_total)
 
 
 def _move_money(

@@ -47,6 +47,11 @@ class VoucherTooEarly(Conflict):
         super().__init__(f"This voucher can be used from {at} on. Keep it, and enter it again then.", use_from=use_from.isoformat())
 
 
+class VoucherGone(Conflict):
+    code, title = "voucher_gone", "The voucher cannot be used any more"
+    message = "Its payment got another voucher, or its money goes back, so it stays blocked."
+
+
 class BatchNotFound(NotFound):
     code, title = "batch_not_found", "No such batch"
     message = "There is no batch of vouchers under that number."

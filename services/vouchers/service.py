@@ -17,12 +17,12 @@ from services.accounts.models import Device
 from services.accounts.permissions import Permission, Principal
 from services.audit import service as audit
 from services.packages import service as packages
-from services.payments.models import Payment
+from services.payments.models import Payment, PaymentStatus
 from services.revision import require
 from services.vouchers import codes
 from services.vouchers.batch_models import VoucherBatch
 from services.vouchers.batches.gate import is_open, locked_batch, require_shown
-from services.vouchers.errors import VoucherAlreadyUsed, VoucherNotFound
+from services.vouchers.errors import VoucherAlreadyUsed, VoucherGone, VoucherNotFound
 from services.vouchers.models import Voucher, VoucherOrigin, VoucherState
 
 SETTLE_JOB = "jobs.vouchers.settle_voucher"
@@ -181,7 +181,10 @@ def find_by_code(session: Session, *, code: str, context: HotspotContext | None,
 def set_blocked(
     session: Session, *, actor: Principal, voucher_id: int, blocked: bool, now: datetime, expected_revision: str | None = None
 ) -> Voucher:
-    """Block an unused voucher, or lift the block; PortaBilling follows. Raises Forbidden, NotFound, Stale, VoucherAlreadyUsed."""
+    """Block an unused voucher, or lift the block; PortaBilling follows.
+
+    Raises Forbidden, NotFound, Stale, VoucherAlreadyUsed, or VoucherGone for a block that must stay.
+    """
     actor.require(Permission.VOUCHERS_BLOCK)
     voucher = session.get(Voucher, voucher_id)
     if voucher is None:
@@ -196,6 +199,8 @@ def set_blocked(
     if blocked:
         voucher.state = VoucherState.BLOCKED
     elif voucher.state is VoucherState.BLOCKED:
+        if is_gone(session, voucher):
+            raise VoucherGone
         voucher.state = voucher.unblocked
     action = "voucher.block" if blocked else "voucher.unblock"
     target = ("voucher", voucher_id)
@@ -211,6 +216,16 @@ def set_blocked(
     return voucher
 
 
+def is_gone(session: Session, voucher: Voucher) -> bool:
+    """Whether its block stays: another voucher took its place, or the money that bought it goes back."""
+    if voucher.replaced_payment_id is not None:
+        return True
+    payment = session.get(Payment, voucher.payment_id) if voucher.payment_id is not None else None
+    if payment is None:
+        return False
+    return payment.status is PaymentStatus.REFUNDED or PaymentStatus.REFUNDING in (payment.status, payment.attention_from)
+
+
 def reveal_code(session: Session, *, actor: Principal, voucher_id: int, now: datetime) -> str:
     """The clear code, for staff who may see it; that they saw it is kept. Raises Forbidden, FreshProofNeeded or NotFound."""
     actor.require(Permission.VOUCHERS_REVEAL)
@@ -219,6 +234,9 @@ def reveal_code(session: Session, *, actor: Principal, voucher_id: int, now: dat
     if voucher is None:
         raise NotFound
     require_shown(session, voucher)
+    if voucher.origin is VoucherOrigin.STOCK and voucher.payment_id is None:
+        # Nobody has paid for it: whoever saw its code could use what belongs to the next customer.
+        raise VoucherNotFound("This voucher is held in stock, and nobody's yet. Its code is shown once it was sold.")
     audit.record(session, actor, "voucher.reveal", target=("voucher", voucher_id), now=now)
     return codes.show_code(codes.unseal_code(voucher.code_sealed))
 

@@ -77,12 +77,17 @@ class _Tally:
         self._action, self._chosen = action, chosen
         self._changed, self._kept = Counter[str](), Counter[str]()
 
-    def takes(self, state: VoucherState, *, is_paid: bool, number: int = 1) -> bool:
-        """Whether vouchers of this state are changed. What was paid for is taken back by a refund, never by letting it expire."""
+    def takes(self, state: VoucherState, *, is_paid: bool, is_gone: bool = False, number: int = 1) -> bool:
+        """Whether vouchers of this state are changed. What was paid for is taken back by a refund, never by letting it expire.
+
+        A sale's voucher is blocked because its money goes back or another took its place (`is_gone`): one by one it can be looked at.
+        """
         if state not in _FROM[self._action]:
             self._kept[state.value] += number
         elif is_paid and self._action is BulkAction.EXPIRE:
             self._kept["paid"] += number
+        elif is_gone:
+            self._kept["gone"] += number
         else:
             self._changed[state.value] += number
             return True
@@ -98,10 +103,11 @@ def preview(session: Session, *, actor: Principal, action: BulkAction, chosen: C
     actor.require(Permission.VOUCHERS_BATCH)
     _check(session, chosen)
     is_paid = col(Voucher.payment_id).is_not(None)
-    rows = pick(Voucher.state, is_paid, sa.func.count()).where(_are_chosen(chosen), is_shown()).group_by(Voucher.state, is_paid)
+    is_sale = sa.or_(is_paid, col(Voucher.replaced_payment_id).is_not(None))
+    rows = pick(Voucher.state, is_paid, is_sale, sa.func.count()).where(_are_chosen(chosen), is_shown())
     tally = _Tally(action, chosen)
-    for state, paid, number in session.execute(rows):
-        tally.takes(state, is_paid=paid, number=number)
+    for state, paid, sale, number in session.execute(rows.group_by(Voucher.state, is_paid, is_sale)):
+        tally.takes(state, is_paid=paid, is_gone=sale and action is BulkAction.UNBLOCK, number=number)
     return tally.outcome()
 
 
@@ -172,6 +178,10 @@ class _Changed:
     moves: tuple[tuple[int, VoucherState, VoucherState], ...]
 
 
+def _stays(action: BulkAction, voucher: Voucher) -> bool:
+    return action is BulkAction.UNBLOCK and (voucher.payment_id is not None or voucher.replaced_payment_id is not None)
+
+
 def _change_some(
     session: Session, tally: _Tally, action: BulkAction, chosen: Chosen, *, after: int, at_once: int, now: datetime
 ) -> _Changed | None:
@@ -186,7 +196,9 @@ def _change_some(
     ).all()
     if not found:
         return None
-    hit = [voucher for voucher in found if tally.takes(voucher.state, is_paid=voucher.payment_id is not None)]
+    hit = [
+        voucher for voucher in found if tally.takes(voucher.state, is_paid=voucher.payment_id is not None, is_gone=_stays(action, voucher))
+    ]
     moves = tuple((voucher.id or 0, voucher.state, _target(action, voucher)) for voucher in hit)
     for state in VoucherState:
         set_state(session, [number for number, _, target in moves if target is state], state)

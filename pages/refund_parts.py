@@ -8,10 +8,11 @@ from typing import Any
 
 from nicegui import ui
 
+from app.clock import utc_now
 from pages.components import words
 from pages.components.acting import on_the_page
 from pages.components.columns import Column, state_cell, time_cell
-from pages.components.parts import action_button, moment
+from pages.components.parts import action_button
 from pages.refund_actions import Done, ask_to_approve, ask_to_decline, ask_to_retry, person_of
 from services.accounts.permissions import Permission, Principal
 from services.payments.models import RefundKind
@@ -20,13 +21,11 @@ from services.payments.refund_queries import RefundRow
 COLUMNS = (
     Column("payment", "Payment", "link", phone="title"),
     Column("state", "State", "chip", phone="corner"),
+    Column("created", "Asked", "time", sortable=True),
     Column("amount", "Sum", "money"),
     Column("reason", "Why"),
     Column("asked", "Asked by"),
-    Column("decided", "Decided by"),
-    Column("note", "What was said"),
-    Column("created", "Asked", "time", sortable=True),
-    Column("settled", "Ended", "time", phone="hide"),
+    Column("said", "Answer"),
 )
 
 
@@ -40,11 +39,15 @@ def cells(row: RefundRow) -> dict[str, Any]:
         "amount": words.money(row.amount_bututs),
         "reason": "Paid twice" if row.kind is RefundKind.SECOND_SUCCESS else row.reason,
         "asked": person_of(row.asked_by),
-        "decided": person_of(row.decided_by) if row.decided_by else None,
-        "note": row.decision_note,
+        "said": _answer(row),
         "created": time_cell(row.created_at),
-        "settled": time_cell(row.settled_at),
     }
+
+
+def _answer(row: RefundRow) -> str | None:
+    """What the second person, or Wave, had to say."""
+    said = [person_of(row.decided_by)] if row.decided_by else []
+    return ": ".join([*said, *([row.decision_note] if row.decision_note else [])]) or None
 
 
 def waiting_rows(rows: Sequence[RefundRow], total: int, actor: Principal, done: Done) -> None:
@@ -52,7 +55,7 @@ def waiting_rows(rows: Sequence[RefundRow], total: int, actor: Principal, done: 
     with ui.element("div").classes("rows"):
         for row in rows:
             with ui.element("div").classes("item").mark(f"waits-{row.id}"):
-                _about(row)
+                _about(row, "waits {}")
                 _said(f"{person_of(row.asked_by)} asked: {row.reason}")
                 _decide(row, actor, done)
         _more(total - len(rows))
@@ -63,7 +66,7 @@ def failed_rows(rows: Sequence[RefundRow], total: int, actor: Principal, done: D
     with ui.element("div").classes("rows"):
         for row in rows:
             with ui.element("div").classes("item").mark(f"failed-{row.id}"):
-                _about(row)
+                _about(row, "owed, asked for {} ago")
                 _said(row.why_failed or "Wave refused and did not say why.")
                 if actor.may(Permission.REFUNDS_APPROVE):
                     with _buttons():
@@ -80,12 +83,12 @@ def why_not_mine(row: RefundRow, actor: Principal) -> str | None:
     return None
 
 
-def _about(row: RefundRow) -> None:
+def _about(row: RefundRow, how: str) -> None:
+    age = max(0, int((utc_now() - row.created_at).total_seconds()))
     ui.label(words.money(row.amount_bututs)).classes("strong")
     ui.link(row.reference, _payment(row)).classes("mono")
     ui.label(row.masked_phone).classes("soft small")
-    with ui.element("div").classes("end soft small"):
-        moment(row.created_at)
+    ui.label(how.format(words.span(age))).classes("end soft small").props(f'title="{words.exact(row.created_at)}"')
 
 
 def _said(text: str) -> None:
@@ -103,7 +106,7 @@ def _decide(row: RefundRow, actor: Principal, done: Done) -> None:
 
 
 def _buttons() -> ui.element:
-    return ui.element("div").classes("row full-width q-gutter-sm")
+    return ui.element("div").classes("row full-width q-pt-xs").style("gap: 8px")
 
 
 def _more(number: int) -> None:

@@ -45,7 +45,7 @@ async def _all_in(actor: Principal, state: RefundState) -> Listing[RefundRow]:
 async def refunds_page(actor: Principal) -> None:
     with page_header("Refunds"):
         action_button("Limits", lambda: ui.navigate.to(RULES), icon="tune").mark("limits")
-    lead = ui.label().classes("lead").mark("waiting")
+    lead = ui.label().classes("soft").mark("waiting")
     open_ones = ui.element("div").classes("stack w-full").props("aria-live=polite")
 
     async def draw() -> None:

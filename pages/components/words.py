@@ -54,7 +54,7 @@ STATES: dict[type[StrEnum], dict[StrEnum, Words]] = {
         ),
     },
     RefundState: {
-        RefundState.ASKED: Words("Waits for a second person", "wait", "Nothing changes for the customer before another person agrees."),
+        RefundState.ASKED: Words("Waits for approval", "wait", "Nothing changes for the customer before another person agrees."),
         RefundState.DECLINED: Words("Declined", "off", "The second person did not agree. The customer keeps what was bought."),
         RefundState.REQUESTED: Words("On its way", "wait", "What was bought is taken back, and Wave is asked until it answers."),
         RefundState.REFUNDED: Words("Refunded", "off", "Wave gave the money back."),

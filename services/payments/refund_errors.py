@@ -25,6 +25,11 @@ class RefundWaits(Conflict):
     message = "A refund of this payment waits for a second person already."
 
 
+class CreditedAlready(Conflict):
+    code, title = "credited_already", "The rest of it was credited"
+    message = "What was left of this purchase was given to the customer as a voucher, so its money stays."
+
+
 class WholeSumOnly(InvalidInput):
     code, title = "whole_sum_only", "Another sum than was paid"
     message = "Wave gives back the whole sum that was paid, no more and no less. Leave the sum out, or enter what was paid."

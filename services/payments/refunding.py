@@ -28,6 +28,7 @@ from services.payments.ledger import record
 from services.payments.models import MONEY_TAKEN, Checkout, EventKind, Payment, PaymentStatus, Refund, RefundKind, RefundState
 from services.payments.refund_errors import (
     AlreadyRefunded,
+    CreditedAlready,
     NotFailed,
     NothingPaid,
     NotWaiting,
@@ -74,7 +75,7 @@ def refund_preview(session: Session, *, actor: Principal, public_id: str, now: d
     try:
         _require_refundable(session, payment)
         second = needs_second(session, actor, payment.amount_bututs, now=now)
-    except (NothingPaid, AlreadyRefunded, RefundWaits, OverLimit) as refusal:
+    except (NothingPaid, AlreadyRefunded, RefundWaits, CreditedAlready, OverLimit) as refusal:
         refused = refusal.text
     used = 0
     if entitlement is not None and entitlement.started_at is not None:
@@ -94,8 +95,8 @@ def ask_refund(
 ) -> Refund:
     """Ask for a payment's money to be given back; within the person's own limit that is also the decision.
 
-    Raises Forbidden, FreshProofNeeded, PaymentNotFound, NothingPaid, AlreadyRefunded, RefundWaits, WholeSumOnly, OverLimit, or
-    InvalidInput without a reason.
+    Raises Forbidden, FreshProofNeeded, PaymentNotFound, NothingPaid, AlreadyRefunded, RefundWaits, CreditedAlready, WholeSumOnly,
+    OverLimit, or InvalidInput without a reason.
     """
     actor.require(Permission.PAYMENTS_REFUND)
     actor.require_proof(now=now)
@@ -216,7 +217,7 @@ def _to_decide(
 
 
 def _require_refundable(session: Session, payment: Payment, *, besides: Refund | None = None) -> Checkout:
-    """The Wave session that was paid. Raises NothingPaid, AlreadyRefunded or RefundWaits."""
+    """The Wave session that was paid. Raises NothingPaid, AlreadyRefunded, RefundWaits or CreditedAlready."""
     if payment.paid_at is None:
         raise NothingPaid
     winner = select(Checkout).where(Checkout.payment_id == payment.id, col(Checkout.is_winner))
@@ -230,6 +231,9 @@ def _require_refundable(session: Session, payment: Payment, *, besides: Refund |
     is_taken = payment.status in MONEY_TAKEN or payment.status is PaymentStatus.ATTENTION
     if not is_taken or payment.attention_from is PaymentStatus.REFUNDING:
         raise AlreadyRefunded
+    credited = select(Voucher.id).join(Entitlement, col(Entitlement.id) == col(Voucher.credit_of_id))
+    if session.exec(credited.where(Entitlement.payment_id == payment.id)).first() is not None:
+        raise CreditedAlready
     return checkout
 
 

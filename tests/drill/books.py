@@ -46,7 +46,7 @@ def unexplained(desk: Desk) -> Iterator[Finding]:
     """Items on clearing accounts for which there is no reason."""
     cursor = ""
     while True:
-        page = desk.call("GET", f"/api/v1/ledger/open?limit=200{cursor}", OFFICER, good=(200,)).json()
+        page = desk.call("GET", f"/api/v1/ledger/open?limit=100{cursor}", OFFICER, good=(200,)).json()
         for item in page["items"]:
             if not item["is_explained"]:
                 yield Finding("stuck", None, f"{item['account']} {item['subject']} {item['balance']}: {item['explanation']}")
@@ -68,7 +68,7 @@ def found_by_reconciliation(world: World, desk: Desk) -> list[dict[str, Any]]:
         raise TimeoutError(f"reconciliation {run_id} is {run['state']}")
     if run["state"] != "done":
         return [{"kind": f"a run that is {run['state']}: {run['error']}", "evidence": {}, "payment": None}]
-    return list(desk.call("GET", "/api/v1/reconciliation/findings?state=open&limit=200", OFFICER, good=(200,)).json()["items"])
+    return list(desk.call("GET", "/api/v1/reconciliation/findings?state=open&limit=100", OFFICER, good=(200,)).json()["items"])
 
 
 def disagreements(world: World, desk: Desk) -> Iterator[Finding]:

@@ -75,27 +75,27 @@ class Desk:
         self.asked["batches"] += 1
 
     def _give_back(self) -> None:
-        rows = self.world.rows("SELECT public_id FROM payment WHERE status = ANY(:rest) ORDER BY id", rest=list(_RESTS))
+        rows = self.world.rows("SELECT reference FROM payment WHERE status = ANY(:rest) ORDER BY id", rest=list(_RESTS))
         for row in rows:
-            public_id = str(row["public_id"])
-            if public_id in self._handled:
+            reference = str(row["reference"])
+            if reference in self._handled:
                 continue
-            self._handled.add(public_id)
+            self._handled.add(reference)
             if self._chance.random() < _REFUNDED_SHARE:
-                self._refund(public_id, by_two=self._chance.random() < 0.5)
+                self._refund(reference, by_two=self._chance.random() < 0.5)
 
-    def _refund(self, public_id: str, *, by_two: bool) -> None:
-        path, body = f"/api/v1/payments/{public_id}/refund", {"reason": "The drill wants its money back"}
+    def _refund(self, reference: str, *, by_two: bool) -> None:
+        path, body = f"/api/v1/payments/{reference}/refund", {"reason": "The drill wants its money back"}
         # Who is refused because the sum is over a day's limit has asked for nothing.
         answer = self.call(
-            "POST", path, _CARE if by_two else OFFICER, json=body, key=f"drill-refund-{public_id}", good=(200, 201, 202, 403, 409)
+            "POST", path, _CARE if by_two else OFFICER, json=body, key=f"drill-refund-{reference}", good=(200, 201, 202, 403, 409)
         )
         if answer.status_code >= 400:
             self.asked[f"refunds not taken ({answer.status_code})"] += 1
             return
         self.asked["refunds"] += 1
         if answer.json()["state"] == "asked":
-            self.call("POST", f"/api/v1/refunds/{answer.json()['id']}/approve", OFFICER, key=f"drill-approve-{public_id}", good=(200, 409))
+            self.call("POST", f"/api/v1/refunds/{answer.json()['id']}/approve", OFFICER, key=f"drill-approve-{reference}", good=(200, 409))
 
     def reconcile(self) -> int:
         """Have today compared; answers the run's id. The same day under way is not begun a second time."""

@@ -20,6 +20,7 @@ from services.network.incident_models import Incident
 from services.network.models import AccessPoint
 from services.packages.service import offers
 from services.payments.models import Payment
+from services.payments.reconciliation.models import FindingKind, Fix, ReconciliationFinding, ReconciliationRun, RunState
 from services.tickets.models import Ticket
 from services.tickets.sla.defaults import add_default_policies
 from services.tickets.sla_models import BusinessCalendar, SlaPolicy
@@ -107,12 +108,14 @@ def _address(path: str) -> str:
             "/console/payments/{reference}": session.exec(select(Payment.reference)).first(),
             "/console/vouchers/{voucher_id}": session.exec(select(Voucher.id)).first(),
             "/console/batches/{batch_id}": _a_batch(session),
+            "/console/reconciliation/runs/{run_id:int}": _a_run(session),
+            "/console/reconciliation/findings/{finding_id:int}": _a_finding(session),
             "/console/customers/{customer_id}": session.exec(select(Payment.customer_id)).first(),
             "/console/gateways/{slug}": session.exec(select(Gateway.slug)).first(),
             "/console/staff/{staff_id}": session.exec(select(Staff.id)).first(),
             "/console/tickets/{reference}": _a_ticket(session),
         }
-    return re.sub(r"\{\w+\}", str(names[path]), path) if "{" in path else path
+    return re.sub(r"\{\w+(:int)?\}", str(names[path]), path) if "{" in path else path
 
 
 def _a_policy(session: Session) -> int | None:
@@ -128,6 +131,32 @@ def _a_calendar(session: Session) -> int | None:
 def _a_batch(session: Session) -> int | None:
     held = session.exec(select(VoucherBatch.id)).first()
     return held or a_batch(session, offer=offers(session)[0], size=1)[0].id
+
+
+def _a_run(session: Session) -> int | None:
+    held = session.exec(select(ReconciliationRun)).first()
+    run = held or ReconciliationRun(from_day=NOON.date(), to_day=NOON.date(), state=RunState.DONE, created_at=NOON)
+    session.add(run)
+    session.flush()
+    return run.id
+
+
+def _a_finding(session: Session) -> int | None:
+    held = session.exec(select(ReconciliationFinding.id)).first()
+    if held is not None:
+        return held
+    finding = ReconciliationFinding(
+        run_id=_a_run(session) or 0,
+        key="lost_row:1",
+        kind=FindingKind.LOST_ROW,
+        day=NOON.date(),
+        fix=Fix.LOOK,
+        created_at=NOON,
+        seen_at=NOON,
+    )
+    session.add(finding)
+    session.flush()
+    return finding.id
 
 
 def _a_ticket(session: Session) -> str | None:

@@ -145,7 +145,7 @@ async def test_above_the_own_limit_it_waits_and_the_asker_is_told_why_they_canno
     await user.should_see("A second person has to agree")
     user.find(marker="field-reason").type(REASON)
     user.find(marker="ask-refund").click()
-    await user.should_see("Waits for a second person", retries=100)
+    await user.should_see("Waits for approval", retries=100)
     refund = await the_refund(payment)
     assert refund.state is RefundState.ASKED
 

@@ -25,8 +25,8 @@ from services.integrations import opennds
 from services.integrations.wave import WaveSession
 from services.packages.service import Offer
 from services.payments.absorb import absorb
-from services.payments.models import Payment, PaymentStatus
 from services.payments.granting import grant_access
+from services.payments.models import Payment, PaymentStatus
 from services.vouchers.models import VoucherState
 from services.vouchers.service import voucher_for_payment
 from tests.conftest import free_port

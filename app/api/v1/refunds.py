@@ -21,6 +21,7 @@ from services.payments.desk import ask_refund_by_reference
 from services.payments.models import Refund, RefundKind, RefundState
 from services.payments.refund_queries import RefundFilter, RefundRow, list_refunds, refund_page
 from services.payments.refunding import approve_refund, decline_refund, retry_refund
+from services.revision import require
 
 router = APIRouter(tags=["refunds"])
 Reader = Annotated[Principal, requires(Permission.MONEY_READ)]
@@ -160,11 +161,12 @@ def decline(
     return Wish(actor, request, idempotency_key).answer(work, body=body)
 
 
-@router.post("/refunds/{refund_id}/retry", summary="Send a refund again", response_model=RefundItem, responses=tagged(404, 409))
-def retry_sending(actor: Decider, refund_id: Id, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
+@router.post("/refunds/{refund_id}/retry", summary="Send a refund again", response_model=RefundItem, responses=_DECIDED)
+def retry_sending(actor: Decider, refund_id: Id, expected: Expected, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
     """One that Wave refused. For staff, after a fresh proof."""
 
     def work(session: Session) -> tuple[RefundItem, dict[str, str]]:
+        require(expected, refund_page(session, actor=actor, refund_id=refund_id).revision)
         return _shown(session, actor, retry_refund(session, actor=actor, refund_id=refund_id, now=utc_now()))
 
     return Wish(actor, request, idempotency_key).answer(work)

@@ -33,7 +33,14 @@ from tests.app.api.asking import Api, service_token, staff_token
 _EXAMPLES = 8
 _PRINCIPALS = 8
 # No token of a service opens these.
-_OF_STAFF = {"/api/v1/audit", "/api/v1/incidents/{reference}", "/api/v1/incidents/{reference}/false-alarm"}
+_OF_STAFF = {
+    "/api/v1/audit",
+    "/api/v1/incidents/{reference}",
+    "/api/v1/incidents/{reference}/false-alarm",
+    "/api/v1/refunds/{refund_id}/approve",
+    "/api/v1/refunds/{refund_id}/decline",
+    "/api/v1/refunds/{refund_id}/retry",
+}
 _CHECKS: list[Any] = [
     not_a_server_error,
     status_code_conformance,

@@ -93,7 +93,7 @@ def test_a_person_agrees_to_what_was_read_and_after_a_fresh_proof(api: Api, paym
     assert done.json() == again.json()
     assert done.headers["etag"] != tag["If-Match"]
     refusal(api.http.post(f"{one}/approve", headers=officer | {"If-Match": "*"}), 409, "refund_not_waiting")
-    refusal(api.http.post(f"{one}/retry", headers=officer), 409, "refund_not_failed")
+    refusal(api.http.post(f"{one}/retry", headers=officer | {"If-Match": "*"}), 409, "refund_not_failed")
 
 
 def _session_key(who: Headers) -> str:
@@ -130,7 +130,9 @@ def test_what_wave_refused_is_sent_again(api: Api, payment: Payment) -> None:
     with transaction() as session:
         refund = session.get_one(Refund, refund_id)
         refund.state, refund.decision_note = RefundState.FAILED, "Wave refused: checkout-refund-failed"
-    answer = api.http.post(f"/api/v1/refunds/{refund_id}/retry", headers=api.staff(Role.BILLING_OFFICER))
+    officer = api.staff(Role.BILLING_OFFICER)
+    refusal(api.http.post(f"/api/v1/refunds/{refund_id}/retry", headers=officer | {"If-Match": '"older"'}), 412)
+    answer = api.http.post(f"/api/v1/refunds/{refund_id}/retry", headers=officer | {"If-Match": "*"})
     assert (answer.status_code, answer.json()["state"]) == (200, "requested"), answer.text
 
 

@@ -8,8 +8,8 @@ from sqlmodel import Session, select
 
 from services.access.models import Entitlement
 from services.payments.absorb import absorb
-from services.payments.models import Payment, PaymentStatus
 from services.payments.granting import grant_access
+from services.payments.models import Payment, PaymentStatus
 from services.vouchers.models import Voucher, VoucherState
 from services.vouchers.service import issue_voucher, voucher_for_payment
 from tests.conftest import NOON

@@ -46,9 +46,7 @@ def shop(session: Session) -> tuple[Payment, Payment, Payment]:
     offer = make_package(session, amount_bututs=5000, name="1 day")
     here = builders.a_gateway(session, now=NOON)
     a_site(session, here, "Westfield")
-    code = PromoCode(
-        code="RAMADAN", bututs_off=1000, valid_from=NOON - DAY, valid_until=NOON + DAY, made_by="x", created_at=NOON
-    )
+    code = PromoCode(code="RAMADAN", bututs_off=1000, valid_from=NOON - DAY, valid_until=NOON + DAY, made_by="x", created_at=NOON)
     session.add(code)
     session.flush()
     first, second, before = paid(session, offer=offer), served(session, offer=offer), paid(session, offer=offer, now=NOON - 7 * DAY)

@@ -111,6 +111,8 @@ class Settings(BaseSettings):
     portabilling_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
     # How long a customer who paid waits for PortaBilling where a voucher of the stock could be given instead.
     portabilling_patience_seconds: float = Field(default=2.0, gt=0, le=60)
+    # After a call that PortaBilling did not answer, this long must pass before "not there" means that it was never made.
+    portabilling_forgets_seconds: float = Field(default=60.0, ge=1, le=3600)
     # Rows younger than this are left for the next reconciliation.
     reconciliation_young_seconds: float = Field(default=300.0, ge=0, le=86_400)
     lease_seconds: float = Field(default=20.0, gt=0, le=600)

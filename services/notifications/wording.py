@@ -58,7 +58,7 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
     },
     "refund_on_its_way": {
         "en": "INET: your D {dalasi} (receipt {reference}) go back to you by Wave. The Wi-Fi that they bought has ended.",
-        "fr": "INET : vos {dalasi} D (reçu {reference}) vous sont rendus par Wave. Le Wi-Fi acheté avec est terminé.",
+        "fr": "INET : vos {dalasi} D (code {reference}) vous sont rendus par Wave. Le Wi-Fi acheté avec est terminé.",
     },
     "voucher_given": {
         "en": "INET: you were given Wi-Fi ({package}). Enter {code} at any INET hotspot before {until}.",
@@ -134,7 +134,7 @@ _PUSHES: Mapping[str, Mapping[str, str]] = {
     },
     "refund_on_its_way": {
         "en": "Your D {dalasi} (receipt {reference}) go back to you by Wave.",
-        "fr": "Vos {dalasi} D (reçu {reference}) vous sont rendus par Wave.",
+        "fr": "Vos {dalasi} D (code {reference}) vous sont rendus par Wave.",
     },
     "ticket_received": {"en": "We got your request {reference} and will answer you.", "fr": "Nous avons votre demande {reference}."},
     "ticket_closing": {

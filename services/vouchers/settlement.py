@@ -31,10 +31,13 @@ _SWEEP_BATCH = 200
 _BACKOFF_CAP_SECONDS = 300
 # Issue or look, find a charge, make it, block.
 _MOST_CALLS = 5
-# A request that was not answered has been worked off or forgotten by then: only now does "not there" mean "never done".
-SURELY_OVER = timedelta(seconds=60)
 
 Answer = PortaAccount | PortaXdr | OutboundError | None
+
+
+def surely_over() -> timedelta:
+    """How long after a call that was not answered "not there" means "never done": by then it was worked off or forgotten."""
+    return timedelta(seconds=get_settings().portabilling_forgets_seconds)
 
 
 def settle_voucher(begin: Begin, voucher_id: int, outside: Outside, *, clock: Clock) -> None:
@@ -156,8 +159,8 @@ def _blocked(session: Session, voucher: Voucher, payment: Payment | None, blocke
 def _not_there(session: Session, voucher: Voucher, payment: Payment | None, owed: Owed, *, now: datetime) -> bool:
     """A look-up found nothing. Answers whether that is the last word; before, it may still come to be and is looked for once more."""
     assert owed.called_at is not None
-    if owed.at < owed.called_at + SURELY_OVER:
-        voucher.porta_next_attempt_at = owed.called_at + SURELY_OVER
+    if owed.at < owed.called_at + surely_over():
+        voucher.porta_next_attempt_at = owed.called_at + surely_over()
         return False
     if owed.act is Act.LOOK:
         voucher.porta_issue_called_at = None

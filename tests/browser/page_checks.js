@@ -13,7 +13,7 @@
   if (/user-scalable|maximum-scale/.test(document.querySelector("meta[name=viewport]").content)) found.push("cannot be zoomed");
 
   for (const field of all("input, textarea, select")) {
-    if (!field.labels.length || !field.labels[0].innerText.trim()) found.push(`no label: ${name(field)}`);
+    if (!field.labels.length || !field.labels[0].textContent.trim()) found.push(`no label: ${name(field)}`);
   }
   for (const image of all("img, svg, [role=img]")) {
     if (!image.closest("[role=img][aria-label]") && !image.alt) found.push(`no words for a picture: ${image.localName}`);

@@ -76,6 +76,7 @@ def test_ask_wave_now_finds_a_payment_whose_news_was_lost(world: World, browsers
 def test_retry_now_goes_on_when_billing_is_back(world: World, browsers: Browsers) -> None:
     customer = bought(world, browsers)
     receipt = customer.receipt
+    world.has_no_stock()
     world.sandbox.fault("portabilling", down=True)
     customer.goes_to_wave().pays().reads("The billing system is not answering")
     staff = at_the_console(world, browsers, "billing").opens(f"/payments/{receipt}").sees("Delayed")

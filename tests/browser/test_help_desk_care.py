@@ -37,6 +37,7 @@ def test_who_paid_and_is_not_served_comes_first_and_is_helped_by_one_press(world
     customer = Customer(world, browsers.open(), world.join())
     customer.arrives().buys()
     receipt = customer.receipt
+    world.has_no_stock()
     world.sandbox.fault("portabilling", down=True)
     customer.goes_to_wave().pays().reads("The billing system is not answering")
     payment_page = customer.page.url

@@ -43,12 +43,25 @@ def test_while_billing_is_down_the_payer_is_told_and_is_online_by_itself_afterwa
     customer = Customer(world, browsers.open(), world.join())
     customer.arrives().buys()
     receipt = customer.receipt
+    world.has_no_stock()
     world.sandbox.fault("portabilling", down=True)
     customer.goes_to_wave().pays().sees("Paid. Connecting")
     customer.reads("You have paid. The billing system is not answering; you will be online by yourself as soon as it does.")
     customer.is_captive()
     world.mend("portabilling")
     customer.is_online().paid_once(receipt)
+
+
+def test_while_billing_is_down_the_payer_is_online_from_the_stock(world: World, browsers: Browsers) -> None:
+    world.has_stock()
+    customer = Customer(world, browsers.open(), world.join())
+    customer.arrives().buys()
+    receipt = customer.receipt
+    world.sandbox.fault("portabilling", down=True)
+    customer.goes_to_wave().pays().is_online()
+    bound = "SELECT v.origin FROM voucher v JOIN payment p ON p.id = v.payment_id WHERE p.reference = %s"
+    assert world.ask_database(bound, receipt) == [("stock",)]
+    world.mend("portabilling")
 
 
 def test_a_wrong_phone_number_is_said_at_its_field_and_buys_nothing(world: World, browsers: Browsers) -> None:

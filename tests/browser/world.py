@@ -122,6 +122,23 @@ class World:
         with psycopg.connect(url) as connection:
             return connection.execute(query, values).fetchall()
 
+    def has_no_stock(self) -> None:
+        """From now on nothing is held ready for when PortaBilling does not answer."""
+        url = self.stack.environment["INET_DATABASE_URL"].replace("+psycopg", "")
+        with psycopg.connect(url) as connection:
+            connection.execute("UPDATE package SET stock_mark = 0")
+            connection.execute("UPDATE voucher SET state = 'blocked' WHERE origin = 'stock' AND payment_id IS NULL")
+
+    def has_stock(self) -> None:
+        """Of every package on sale, as it was shipped."""
+        url = self.stack.environment["INET_DATABASE_URL"].replace("+psycopg", "")
+        with psycopg.connect(url) as connection:
+            connection.execute("UPDATE package SET stock_mark = 3")
+        self.runs("jobs.vouchers.keep_stock")
+        held = "SELECT 1 FROM voucher WHERE origin = 'stock' AND state = 'active' AND payment_id IS NULL GROUP BY package_version_id"
+        on_sale = self.ask_database("SELECT count(*) FROM package WHERE is_on_sale")[0][0]
+        wait_for(lambda: len(self.ask_database(held)) >= on_sale, "a stock", seconds=60)
+
     def runs(self, job: str) -> None:
         """Have a periodic job run now instead of at its hour; a worker of the product does it."""
         with redis.Redis.from_url(self.stack.environment["INET_REDIS_URL"]) as connection:

@@ -109,7 +109,7 @@ class Desk:
         while time.monotonic() < deadline:
             url = self._chance.choice(self.world.web_urls)
             try:
-                headers = {"Authorization": f"Bearer {self._token(url, who)}"} | ({"Idempotency-Key": key} if key else {})
+                headers = {"Authorization": f"Bearer {self._token(url, who)}"} | ({"Idempotency-Key": key, "If-Match": "*"} if key else {})
                 answer = self._http.request(method, url + path, json=json, headers=headers)
             except (httpx.HTTPError, KeyError) as error:
                 last = type(error).__name__

@@ -165,7 +165,7 @@ def test_a_charge_that_may_still_be_under_way_is_not_made_again_before_it_is_sur
     stocked.porta.pass_time(LATE / 2)
     stocked.settle(voucher)
     assert stocked.porta.asked == ["make_transaction", "get_xdr_list"]
-    assert voucher.porta_next_attempt_at == NOON + settlement.SURELY_OVER
+    assert voucher.porta_next_attempt_at == NOON + settlement.surely_over()
 
     stocked.come_to_rest()
 
@@ -177,7 +177,7 @@ def test_a_charge_that_was_never_made_is_made_when_it_can_no_longer_be_under_way
     _, voucher = stocked.bound()
     stocked.porta.fates = ["broken"]
     stocked.settle(voucher)
-    stocked.porta.pass_time(settlement.SURELY_OVER)
+    stocked.porta.pass_time(settlement.surely_over())
     stocked.settle(voucher)
     assert stocked.porta.asked == ["make_transaction", "get_xdr_list", "make_transaction", "update_account"]
     assert len(stocked.charges(voucher)) == 1
@@ -207,7 +207,7 @@ def test_an_account_that_came_to_be_after_it_was_replaced_is_blocked_and_is_no_s
     payment, _ = stocked.bound()
     own = stocked.session.exec(select(Voucher).where(Voucher.replaced_payment_id == payment.id)).one()
     stocked.settle(own)
-    assert own.porta_next_attempt_at == NOON + settlement.SURELY_OVER
+    assert own.porta_next_attempt_at == NOON + settlement.surely_over()
     stocked.porta.issue_voucher(account_id=own.porta_account_id, opening_balance_bututs=2500, batch=None)
 
     stocked.come_to_rest()

@@ -23,7 +23,7 @@ from services.audit import service as audit
 from services.notifications.service import Recipient, tell
 from services.payments.checkout import payment_by_public_id
 from services.payments.clearing.models import LedgerAccount, LedgerOpen, TransferReason
-from services.payments.clearing.posting import of_payment, post
+from services.payments.clearing.posting import drop_charge, of_payment, post
 from services.payments.ledger import record
 from services.payments.models import MONEY_TAKEN, Checkout, EventKind, Payment, PaymentStatus, Refund, RefundKind, RefundState
 from services.payments.refund_errors import (
@@ -285,8 +285,10 @@ def _take_access_back(session: Session, payment: Payment, *, now: datetime) -> N
     ).one_or_none()
     if voucher is not None and voucher.state in (VoucherState.PENDING, VoucherState.ACTIVE):
         voucher.state = VoucherState.BLOCKED
-    if voucher is None or not _was_called(voucher):
-        _drop_charge(session, payment, now=now)
+    is_due = _stands_open(session, LedgerAccount.PORTABILLING_CHARGE, payment)
+    if is_due and (voucher is None or not _was_called(voucher)):
+        drop_charge(session, payment, now=now)
+        session.flush()
     if voucher is None:
         return
     assert voucher.id is not None
@@ -307,21 +309,6 @@ def _was_called(voucher: Voucher) -> bool:
     """Whether PortaBilling was asked to charge it, whatever came of that."""
     called = voucher.porta_charge_called_at if voucher.origin is VoucherOrigin.STOCK else voucher.porta_issue_called_at
     return called is not None or voucher.porta_charged_at is not None
-
-
-def _drop_charge(session: Session, payment: Payment, *, now: datetime) -> None:
-    if _stands_open(session, LedgerAccount.PORTABILLING_CHARGE, payment):
-        post(
-            session,
-            TransferReason.CHARGE_DROPPED,
-            LedgerAccount.PORTABILLING_CONTRA,
-            LedgerAccount.PORTABILLING_CHARGE,
-            payment.amount_bututs,
-            subject=of_payment(payment),
-            once=f"charge_dropped:{payment.id}",
-            now=now,
-        )
-        session.flush()
 
 
 def _tell_deciders(session: Session, refund: Refund, payment: Payment, actor: Principal, *, now: datetime) -> None:

@@ -18,8 +18,7 @@ from app.settings import get_settings
 from services.integrations.clients import Outside
 from services.integrations.portabilling import PortaAccount, PortaXdr
 from services.payments.calls import keep_calls
-from services.payments.clearing.models import LedgerAccount, TransferReason
-from services.payments.clearing.posting import of_payment, post
+from services.payments.clearing.posting import drop_charge
 from services.payments.ledger import record
 from services.payments.models import EventKind, Payment, PaymentEvent
 from services.payments.steps import adopt_account
@@ -167,22 +166,8 @@ def _not_there(session: Session, voucher: Voucher, payment: Payment | None, owed
     else:
         voucher.porta_charge_called_at = None
     if payment is not None and is_given_back(payment) and is_charge_due(session, payment):
-        _drop_charge(session, payment, now=now)
+        drop_charge(session, payment, now=now)
     return True
-
-
-def _drop_charge(session: Session, payment: Payment, *, now: datetime) -> None:
-    """The money went back before PortaBilling was charged: it never will be."""
-    post(
-        session,
-        TransferReason.CHARGE_DROPPED,
-        LedgerAccount.PORTABILLING_CONTRA,
-        LedgerAccount.PORTABILLING_CHARGE,
-        payment.amount_bututs,
-        subject=of_payment(payment),
-        once=f"charge_dropped:{payment.id}",
-        now=now,
-    )
 
 
 def _failed(voucher: Voucher, owed: Owed, failure: OutboundError, *, now: datetime) -> None:

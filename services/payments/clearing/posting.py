@@ -42,6 +42,20 @@ def of_payment(payment: Payment) -> str:
     return f"payment:{payment.id}"
 
 
+def drop_charge(session: Session, payment: Payment, *, now: datetime) -> None:
+    """The money goes back before PortaBilling was charged: it never will be. The charge must stand open."""
+    post(
+        session,
+        R.CHARGE_DROPPED,
+        A.PORTABILLING_CONTRA,
+        A.PORTABILLING_CHARGE,
+        payment.amount_bututs,
+        subject=of_payment(payment),
+        once=f"charge_dropped:{payment.id}",
+        now=now,
+    )
+
+
 def post(
     session: Session,
     reason: TransferReason,

@@ -158,6 +158,7 @@ class Tour:
 
     def _waiting_for_billing(self) -> None:
         customer = self._customer().buys()
+        self.world.has_no_stock()
         self.world.sandbox.fault("portabilling", down=True)
         receipt = customer.receipt
         customer.goes_to_wave().pays().reads("The billing system is not answering")

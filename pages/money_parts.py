@@ -95,7 +95,8 @@ def _tiles(shown: Shown) -> None:
         _tile("Purchases", f"{sums.taken.number:,}", f"of {sums.begun:,} begun", href=_begun_address(sums))
         _tile("Earned", words.money(sums.earned_bututs), "used, or lapsed, less what went back", href=f"{LEDGER}/transfers?account=sales")
         _tile("Given back", words.money(back), f"{waiting:,} wait for a person" if waiting else "none waits for a person", href=REFUNDS)
-        _tile("Stock", f"{len(low):,} low" if low else "enough", f"of {len(shown.stock):,} packages", alarm=bool(low))
+        kept = f"of {len(shown.stock):,} packages" if shown.stock else "no package is kept in stock"
+        _tile("Stock", f"{len(low):,} low" if low else "enough" if shown.stock else "none", kept, alarm=bool(low))
         number = f"{loose:,}" + ("+" if shown.loose.is_cut else "")
         _tile("Unexplained", number, "a person must look" if loose else "everything has a reason", href=LEDGER, alarm=loose > 0)
 

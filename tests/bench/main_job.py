@@ -51,6 +51,7 @@ def hot_questions(stack: Stack, shop: Shop, router: Router) -> list[Result]:
         "idle router poll, level 3": post_form(f"/fas/{router.slug}", poll),
         "idle router poll, level 4": get(router.view()),
         "payment status": get(f"/api/wave/verify?payment_id={payment['payment_id']}"),
+        "price list": get("/api/portal/packages"),
     }
     rates: dict[str, list[float]] = {name: [] for name in requests}
     # In turns, so that whatever else the machine does falls on all of them.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from app.settings import get_settings
 
-_NEW_IS_LIKELIER = 10
+_NEW_IS_LIKELIER = 30
 _armed: tuple[float, random.Random, Path] | None = None
 
 

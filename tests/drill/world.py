@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from app.supervisor import Stack
 
 ROUTERS = 8
+YOUNG_SECONDS = 5
 _PLANTS = Path(__file__).parent / "plants"
 # The machinery's bounds, scaled down so that a drill meets each of them within minutes; their order is that of production:
 # a call's time-out is shorter than the lease.
@@ -33,7 +34,7 @@ _BOUNDS = {
     "INET_WAVE_CREATE_GRACE_SECONDS": "2",
     "INET_GRANT_WINDOW_SECONDS": "60",
     "INET_PORTABILLING_FORGETS_SECONDS": "5",
-    "INET_RECONCILIATION_YOUNG_SECONDS": "5",
+    "INET_RECONCILIATION_YOUNG_SECONDS": str(YOUNG_SECONDS),
     "INET_SANDBOX_ROUTER_COUNT": str(ROUTERS),
     "INET_SANDBOX_POLL_INTERVAL_SECONDS": "1",
 }

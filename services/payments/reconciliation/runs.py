@@ -32,7 +32,6 @@ from services.payments.reconciliation.models import ReconciliationRun, RunState
 RUN_JOB = "jobs.reconciliation.run"
 LONGEST = 92
 TOPIC = "reconciliation"
-_LEASE = timedelta(minutes=3)
 _MOST_ATTEMPTS = 40
 _AGAIN_AFTER = timedelta(minutes=30)
 _MOST_RETRIES = 8
@@ -101,6 +100,11 @@ def start_nightly(session: Session, *, now: datetime) -> None:
     )
 
 
+def _lease() -> timedelta:
+    """Between two signs of life lies at most one page of an outside service and what is written of it: longer than a payment's one call."""
+    return timedelta(seconds=9 * get_settings().lease_seconds)
+
+
 def ring_due(session: Session, *, now: datetime) -> int:
     """The sweep of runs that are due: new ones, those whose worker died, and nights that a side slept through."""
     due = session.exec(
@@ -152,7 +156,7 @@ def _take(session: Session, run_id: int, *, now: datetime) -> ReconciliationRun 
     if found.attempts > _MOST_ATTEMPTS:
         _end(session, found, RunState.FAILED, "It was tried again and again and never came to its end. The log says why.", now=now)
         return None
-    found.lease_until = found.next_attempt_at = now + _LEASE
+    found.lease_until = found.next_attempt_at = now + _lease()
     publish(session, TOPIC, run_id)
     session.flush()
     return found
@@ -315,7 +319,7 @@ class _Drive:
             done = work(session)
             held = session.get_one(ReconciliationRun, self._id, populate_existing=True)
             held.totals = dict(self._totals)
-            held.lease_until = held.next_attempt_at = self._lease = self._clock() + _LEASE
+            held.lease_until = held.next_attempt_at = self._lease = self._clock() + _lease()
             publish(session, TOPIC, self._id)
         boundary("reconciliation.step")
         return done

@@ -30,7 +30,7 @@ PERIODIC = (
     Periodic("watch-gateways", "jobs.access.watch_gateways", 30, "default", "Gateways that fell silent, or of which there are two"),
     Periodic("record-audit-head", "jobs.audit.record_head", 86400, "default", "The audit's newest hash, kept outside the database"),
     Periodic("forget-answers", "jobs.accounts.forget_answers", 3600, "default", "Answers of repeated writes that need no longer be kept"),
-    Periodic("reconcile", "jobs.reconciliation.sweep", 60, "default", "The night's reconciliation, and runs that are due"),
+    Periodic("reconcile", "jobs.reconciliation.sweep", 15, "default", "The night's reconciliation, and runs that are due"),
     Periodic("lapse-unused", "jobs.money.lapse_unused", 3600, "bulk", "Access that was paid and not used in its time", 300),
     Periodic("expire-vouchers", "jobs.vouchers.expire", 300, "default", "Vouchers whose time to be used has passed"),
     Periodic("sweep-batches", "jobs.batches.sweep", 5, "default", "Batches of vouchers to be made, taken away or registered"),

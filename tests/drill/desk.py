@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
@@ -20,6 +21,8 @@ _CARE, OFFICER = "care@inet.demo", "billing@inet.demo"
 # Long enough for the minute within which tries to log in are counted.
 _PATIENCE_SECONDS, _PAUSE_SECONDS = 150.0, 0.3
 _TURN_SECONDS = 1.0
+# The accounts of batches fill PortaBilling\'s list, and each reconciliation reads all of it.
+_BATCH_EACH_TURNS = 5
 # Small, so that a drill makes and registers many of them.
 _BATCH_SIZE = 30
 # One in so many purchases goes back; half of them by one person alone, half by two.
@@ -62,9 +65,12 @@ class Desk:
                 self.trouble.append("the money desk hangs")
 
     def _work(self) -> None:
-        while not self._over.wait(_TURN_SECONDS):
+        for turn in itertools.count():
+            if self._over.wait(_TURN_SECONDS):
+                return
             try:
-                self._order_batch()
+                if turn % _BATCH_EACH_TURNS == 0:
+                    self._order_batch()
                 self._give_back()
                 self.reconcile()
             except DeskGaveUp as why:

@@ -22,7 +22,8 @@ from tests.drill.troubles import SECTIONS, Event, Section
 from tests.drill.world import World, running_world, until
 
 AT_ONCE = 20
-_SETTLE_SECONDS = 180.0
+# Longer than what PortaBilling refused for minutes waits before it is tried again.
+_SETTLE_SECONDS = 600.0
 _STOCK_SECONDS = 120.0
 _KILL_PROBABILITY = 0.006
 _MORE_FOR_BOUNDARIES, _MORE_AT_MOST = 20, 300

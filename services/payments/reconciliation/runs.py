@@ -111,7 +111,7 @@ def ring_due(session: Session, *, now: datetime) -> int:
         select(ReconciliationRun).where(col(ReconciliationRun.next_attempt_at) <= now).limit(10).with_for_update(skip_locked=True)
     ).all()
     for run in due:
-        run.next_attempt_at = now + timedelta(minutes=1)
+        run.next_attempt_at = now + timedelta(seconds=get_settings().lease_seconds)
         _ring(session, run)
     session.flush()
     return len(due)

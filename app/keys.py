@@ -7,7 +7,6 @@ New things are made with the current key. What was made with an earlier one (INE
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import os
 from functools import lru_cache
@@ -36,6 +35,12 @@ def _keys(purpose: str) -> tuple[bytes, ...]:
     )
 
 
+@lru_cache(maxsize=64)
+def _cipher(key: bytes) -> AESGCM:
+    """Kept, because its making costs more than sealing a few bytes with it."""
+    return AESGCM(key)
+
+
 def _key(purpose: str) -> bytes:
     return _keys(purpose)[0]
 
@@ -48,12 +53,13 @@ def derived_secret(purpose: str) -> str:
 def forget() -> None:
     """Drop derived keys after the settings changed (tests)."""
     _keys.cache_clear()
+    _cipher.cache_clear()
 
 
 def seal(purpose: str, data: bytes) -> str:
     """Encrypt and authenticate (AES-256-GCM); the answer is URL-safe text."""
     nonce = os.urandom(_NONCE_BYTES)
-    return base64.urlsafe_b64encode(nonce + AESGCM(_key(purpose)).encrypt(nonce, data, purpose.encode())).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(nonce + _cipher(_key(purpose)).encrypt(nonce, data, purpose.encode())).rstrip(b"=").decode()
 
 
 def unseal(purpose: str, text: str) -> bytes:
@@ -77,7 +83,7 @@ def _unseal(purpose: str, text: str) -> tuple[bytes, int]:
         raise BadSeal
     for number, key in enumerate(_keys(purpose)):
         try:
-            return AESGCM(key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], purpose.encode()), number
+            return _cipher(key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], purpose.encode()), number
         except (InvalidTag, ValueError):
             continue
     raise BadSeal
@@ -102,4 +108,4 @@ def keyed_mac(purpose: str, text: str) -> str:
 
 def keyed_macs(purpose: str, text: str) -> tuple[str, ...]:
     """The same with each key, the current one first: for look-ups of what may have been stored under an earlier key."""
-    return tuple(hmac.new(key, text.encode(), hashlib.sha256).hexdigest() for key in _keys(purpose))
+    return tuple(hmac.digest(key, text.encode(), "sha256").hex() for key in _keys(purpose))

@@ -9,11 +9,16 @@ import services.access.outage_models
 import services.accounts.models
 import services.apps.models
 import services.audit.models
+import services.console.bulk.models
+import services.console.models
 import services.fieldwork.models
 import services.network.alarm_models
 import services.network.incident_models
 import services.network.models
 import services.notifications.models
+import services.operations.backup_models
+import services.operations.error_models
+import services.operations.models
 import services.packages.models
 import services.packages.promo_models
 import services.payments.clearing.models

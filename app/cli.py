@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app import cli_admin, cli_ledger, cli_sync, cli_triage
+from app import cli_admin, cli_backup, cli_ledger, cli_logs, cli_sync, cli_triage
 
 cli = typer.Typer(
     name="inet",
@@ -45,8 +45,18 @@ def up(
 
 
 @cli.command()
-def serve(host: Host = "127.0.0.1", port: Port = 8080) -> None:
-    """Run one web process with the faces that INET_ROLES names (all by default)."""
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes behind the one port; more than one only without the console.")] = 1,
+    max_requests: Annotated[int, typer.Option(min=0, help="Of several, each is replaced after so many requests; 0: never.")] = 1_000_000,
+) -> None:
+    """Run the faces that INET_ROLES names (all by default). With several workers SIGHUP replaces them one by one, no request is lost."""
+    if workers > 1:
+        from app.serving import run as run_several
+
+        run_several(host, port, workers=workers, max_requests=max_requests)
+        return
     from app.main import serve as run_web
 
     run_web(host, port)
@@ -95,6 +105,8 @@ cli_admin.register(cli)
 cli_triage.register(cli)
 cli_sync.register(cli)
 cli_ledger.register(cli)
+cli_logs.register(cli)
+cli_backup.register(cli)
 
 
 def main() -> None:

@@ -66,30 +66,50 @@ def operator() -> Principal:
 def migrate(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; say what differs and exit with 1 if anything does.")] = False,
 ) -> None:
-    """Bring the database to this release's tables."""
+    """Bring the database to this release's tables, also while the product runs (docs/operations.md, "Upgrade")."""
     from app import migrate as migration
     from app.clock import utc_now
     from app.db import transaction
     from services.tickets.sla.defaults import add_default_policies
 
     prepare("migrate")
-    if not check:
-        migration.upgrade()
-        with transaction() as session:
-            # A help desk without any deadline would promise nothing: the usual ones stand until somebody changes them.
-            add_default_policies(session, now=utc_now())
-        typer.echo("The database is up to date.")
+    if check:
+        _check_tables()
         return
+    migration.upgrade()
+    with transaction() as session:
+        # A help desk without any deadline would promise nothing: the usual ones stand until somebody changes them.
+        add_default_policies(session, now=utc_now())
+    typer.echo("The database is up to date.")
+
+
+def _check_tables() -> None:
+    """Which migrations are missing, and what the models and the tables differ in; exit status 1 for either."""
+    from app import migrate as migration
+    from app.release import release
+
+    found = migration.standing()
+    if found.is_newer:
+        raise migration.NewerDatabase(found.revision or "", found.newest)
+    for title in found.missing:
+        typer.echo(f"missing: migration {title}")
+    if found.missing:
+        typer.echo(f"Release {release()} needs migration {found.newest}, the database has {found.revision or 'none'}: run `inet migrate`.")
+        raise typer.Exit(1)
     differences = migration.check()
     for difference in differences:
         typer.echo(difference)
     if differences:
         raise typer.Exit(1)
-    typer.echo("The database and the models are in step.")
+    typer.echo(f"The database and the models are in step (migration {found.newest}, release {release()}).")
 
 
-def doctor() -> None:
-    """Check settings, database, queue, tables and each outside service; say what is wrong and what to do."""
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as one JSON list, for programs.")] = False,
+) -> None:
+    """Check settings, database, queues, processes, disks and each outside service; say what is wrong and what to do."""
+    import json
+
     from app.doctor import examine
     from app.settings import SettingsError, get_settings
     from app.supervisor.environment import adopt_running
@@ -97,13 +117,17 @@ def doctor() -> None:
     with contextlib.suppress(SettingsError):  # the examination says it
         adopt_running(get_settings().data_dir)
         get_settings.cache_clear()
-    healthy = True
+    findings = []
     for finding in examine():
-        healthy = healthy and finding.ok
+        findings.append(finding)
+        if as_json:
+            continue
         typer.echo(f"{'ok  ' if finding.ok else 'BAD '} {finding.subject:<14} {finding.said}")
         if finding.advice:
             typer.echo(f"     {'':<14} -> {finding.advice}")
-    if not healthy:
+    if as_json:
+        typer.echo(json.dumps([finding.as_json() for finding in findings], indent=1))
+    if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 
 
@@ -288,10 +312,22 @@ def secrets_rotate() -> None:
         raise typer.Exit(1)
 
 
+_SAID = {
+    "app.errors.DomainError",
+    "app.settings.SettingsError",
+    "app.children.StartRefused",
+    "app.sandbox.main.SandboxStartError",
+    "app.direct.PoolerInTheWay",
+    "app.migrate.MigrationBlocked",
+    "app.migrate.NewerDatabase",
+    "services.operations.backup.errors.BackupFailed",
+}
+
+
 def known_failure(error: Exception) -> str | None:
     """The one sentence for a failure that a person can act on; None for a fault of ours, which deserves its traceback."""
     kinds = {kind.__module__ + "." + kind.__qualname__ for kind in type(error).__mro__}
-    if kinds & {"app.errors.DomainError", "app.settings.SettingsError", "app.children.StartRefused", "app.sandbox.main.SandboxStartError"}:
+    if kinds & _SAID:
         return str(error)
     if "sqlalchemy.exc.OperationalError" in kinds:
         return "PostgreSQL does not answer; see that it runs and that INET_DATABASE_URL is right (`inet doctor` tells more)."

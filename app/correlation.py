@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import structlog
+
 HEADER = "X-Correlation-ID"
 _WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 _current: ContextVar[str] = ContextVar("correlation_id", default="")
@@ -30,3 +32,19 @@ def correlated(sent: str | None = None) -> Iterator[str]:
         yield _current.get()
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def under(earlier: str) -> Iterator[str]:
+    """Go on under an earlier ID; under the present one where there is none."""
+    with correlated(earlier or current()) as kept:
+        yield kept
+
+
+@contextmanager
+def continuing(earlier: str) -> Iterator[str]:
+    """Go on under an earlier ID, with a line in the log that leads from the present one to it (`inet logs` follows it)."""
+    if earlier and current() and earlier != current():
+        structlog.get_logger(__name__).info("correlation.continues", continues=earlier)
+    with under(earlier) as kept:
+        yield kept

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session, SQLModel
 
-from app.settings import get_settings
+from app.settings import SettingsError, get_settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,6 +36,12 @@ SQLModel.metadata.naming_convention = {
 
 _TRUSTED_SECONDS = 0.5
 
+# Milliseconds. The last one frees the rows that a process holds which was cut off in the middle of a transaction.
+SESSION_SETTINGS = {"timezone": "UTC", "statement_timeout": "30000", "idle_in_transaction_session_timeout": "120000"}
+
+# A peer that is gone without a word: noticed within some twenty seconds by who only waits, within ten by who has something to say.
+_NOTICE_SILENCE = {"keepalives_idle": 10, "keepalives_interval": 3, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+
 Begin = Callable[[], AbstractContextManager[Session]]
 """How a use case that also calls outside opens its transactions: handed in by the edge, usually `transaction`."""
 
@@ -51,23 +57,39 @@ _bind: sa.Engine | sa.Connection | None = None
 def engine() -> sa.Engine:
     global _engine
     if _engine is None:
-        _engine = make_engine(get_settings().database_url)
+        settings = get_settings()
+        _engine = make_engine(settings.database_url, is_pooled=settings.database_is_pooled)
     return _engine
 
 
-def make_engine(url: str) -> sa.Engine:
+def make_engine(url: str, *, is_pooled: bool = False) -> sa.Engine:
+    """An engine for short transactions. `is_pooled`: a pooler in transaction mode stands before the server (docs/deployment.md)."""
+    arguments: dict[str, Any] = {"connect_timeout": 3, "application_name": "inet", **_NOTICE_SILENCE}
+    if is_pooled:
+        # The next transaction is somebody else's connection: no statement is prepared on it, no setting asked for at its start.
+        arguments["prepare_threshold"] = None
+    else:
+        arguments["options"] = " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())
     # The pool with its overflow is at least as large as all threads that query (40 of anyio's, 40 for outside calls), so none waits.
-    made = sa.create_engine(
-        url,
-        pool_size=10,
-        max_overflow=75,
-        pool_recycle=1800,
-        connect_args={"connect_timeout": 3, "application_name": "inet", "options": "-c timezone=UTC -c statement_timeout=30000"},
-    )
+    # What is beyond `pool_size` is closed after each use, and a new connection costs PostgreSQL more than most transactions: a process
+    # that falls behind must not make its own work dearer.
+    made = sa.create_engine(url, pool_size=25, max_overflow=60, pool_recycle=1800, connect_args=arguments, hide_parameters=True)
+    if is_pooled:
+        sa.event.listen(made, "first_connect", _refuse_bare_pooler)
     sa.event.listen(made, "before_cursor_execute", _refuse_on_event_loop)
     sa.event.listen(made, "checkin", _note_rest)
     sa.event.listen(made, "checkout", partial(_ping_after_rest, made.dialect))
     return made
+
+
+def _refuse_bare_pooler(connection: psycopg.Connection[Any], _: Any) -> None:
+    """Days would begin at another hour and nothing would ever time out: said at the first connection instead of never."""
+    with connection.cursor() as cursor:
+        found = cursor.execute("SELECT current_setting('TimeZone'), current_setting('statement_timeout')").fetchone()
+    connection.rollback()
+    if found != ("UTC", "30s"):
+        wanted = "; ".join(f"SET {name} = '{value}'" for name, value in SESSION_SETTINGS.items())
+        raise SettingsError(f"The pooler that INET_DATABASE_URL leads to must begin its connections with: {wanted} (deploy/pgbouncer)")
 
 
 def _note_rest(_: Any, record: ConnectionPoolEntry) -> None:
@@ -76,7 +98,9 @@ def _note_rest(_: Any, record: ConnectionPoolEntry) -> None:
 
 def _ping_after_rest(dialect: sa.Dialect, connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
     # SQLAlchemy's own pre-ping asks each time, which costs more than a short transaction. What was used a moment ago is trusted.
-    if time.monotonic() - record.info.get("rests_since", 0.0) < _TRUSTED_SECONDS:
+    rests_since = record.info.get("rests_since")
+    # One made this moment is not asked: behind a pooler without its server that would be an error of our pool, not of the database.
+    if rests_since is None or time.monotonic() - rests_since < _TRUSTED_SECONDS:
         return
     try:
         dialect.do_ping(connection)

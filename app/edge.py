@@ -13,7 +13,7 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import correlation, headers, origin, problems, refusals
+from app import correlation, headers, metrics, origin, problems, refusals, tracing
 from app.settings import get_settings
 
 log = structlog.get_logger(__name__)
@@ -33,8 +33,8 @@ _PIECES, _PIECE_TYPE = "/api/mobile/v1/photos", b"application/offset+octet-strea
 _QUIET_MS = 1000
 _HEADER = correlation.HEADER.lower().encode()
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# Probes of the platform come by address, not by name.
-_ANY_HOST = "/healthz/"
+# Probes of the platform and Prometheus come by address, not by name.
+_ANY_HOST = ("/healthz/", "/metrics")
 
 
 @dataclass(frozen=True)
@@ -160,6 +160,7 @@ class Edge:
                 if scope["type"] == "websocket":
                     await send({"type": "websocket.close", "code": 1008})
                 else:
+                    metrics.answered("none", scope["method"], refusal.status, 0.0)
                     await self._refuse(scope, send, refusal)
                 return
             # Made here, so that what a route keeps in it is found again when the answer passes.
@@ -218,6 +219,8 @@ class Edge:
                 self._note(scope, status)
             await send(message)
 
+        span = tracing.begin_request(scope["method"])
+        metrics.begin_request()
         try:
             await self.app(scope, bounded, stamped)
         except BodyRefused:
@@ -236,7 +239,11 @@ class Edge:
                 status = refusal.status
                 self._note(scope, status)
                 await self._refuse(scope, send, refusal)
-            took_ms = int((time.perf_counter() - started) * 1000)
+            took = time.perf_counter() - started
+            metrics.end_request()
+            metrics.answered(problems.route_of(scope), scope["method"], status, took)
+            tracing.end_request(span, route=problems.route_of(scope), method=scope["method"], status=status)
+            took_ms = int(took * 1000)
             # A piece of a photo takes as long as the phone's link does.
             if status >= 500 or (took_ms > _QUIET_MS and patience is not self._piece):
                 log.warning(

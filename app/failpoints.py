@@ -2,7 +2,7 @@
 
 `INET_DRILL_KILL=probability:seed:file` (demo only): at each boundary the process kills itself with that probability, after writing the
 boundary's name to the file, so that the drill can show that it died at every one of them. While there is no such file nobody dies. A
-boundary that is not in the file yet is ten times as likely, so that the seldom ones come to their turn too.
+boundary that is not in the file yet is thirty times as likely, so that the seldom ones come to their turn too.
 """
 
 from __future__ import annotations

@@ -50,6 +50,11 @@ def derived_secret(purpose: str) -> str:
     return _key(purpose).hex()
 
 
+def derived_secrets(purpose: str) -> tuple[str, ...]:
+    """The same of each key, the current one first."""
+    return tuple(key.hex() for key in _keys(purpose))
+
+
 def forget() -> None:
     """Drop derived keys after the settings changed (tests)."""
     _keys.cache_clear()

@@ -1,36 +1,36 @@
-"""Structured logs: one JSON object a line (or readable lines for a person), each with the correlation ID."""
+"""Structured logs: one JSON object a line (or readable lines for a person), each with the correlation ID.
+
+They go to standard error, and with INET_LOG_DIR to files as well, one set a process. Errors among them are counted (app/faults.py).
+"""
 
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import MutableMapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
-from app import correlation
-from app.settings import Settings
+from app import correlation, faults, log_files
+from app.masking import mask as mask
+from app.masking import mask_exception
+from app.settings import Settings, get_settings
 
-# The last net under the rule that no secret is handed to a log: things that look like phone numbers, tokens or keys are masked.
-_PHONE = re.compile(r"(?<![\w.:-])\+?(?:220)?\d{7,12}(?![\w.:-])")
-_LONG_HEX = re.compile(r"\b[0-9a-f]{40,}\b")
-_BEARER = re.compile(r"(?i)(bearer|token|authorization|password|secret|faskey|rhid|fas|iv|code)(['\"]?\s*[=:]\s*['\"]?)[^\s'\"&,]+")
-
-
-def mask(text: str) -> str:
-    """`text` with anything that looks like a phone number, key or token made unreadable."""
-    text = _BEARER.sub(r"\1\2***", text)
-    text = _LONG_HEX.sub("***", text)
-    return _PHONE.sub(lambda match: "***" + match.group()[-3:], text)
+# The processes that serve; others are commands of a person at a terminal, whose errors are that person's to read.
+SERVICES = frozenset({"web", "console", "worker", "scheduler"})
+# Their lines go the way of all others, whatever handlers their own set-up gave them.
+_ADOPTED = ("uvicorn", "uvicorn.error", "gunicorn", "gunicorn.error")
 
 
 def _mask_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for key in ("event", "exception", "detail", "error", "path"):
+    for key in ("event", "detail", "error", "path"):
         value = event.get(key)
         if isinstance(value, str):
             event[key] = mask(value)
+    if isinstance(trace := event.get("exception"), str):
+        event["exception"] = mask_exception(trace)
     return event
 
 
@@ -40,8 +40,15 @@ def _add_correlation(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutabl
     return event
 
 
+class _Terminal(logging.StreamHandler[Any]):
+    """Standard error. When it cannot be written (its reader is gone, the disk behind it is full), the process goes on."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        log_files.say_once(f"a log line of {record.name} could not be written.")
+
+
 def configure(settings: Settings, *, process: str) -> None:
-    """Send our own and every library's log lines through one chain to standard error."""
+    """Send our own and every library's log lines through one chain to standard error, and to INET_LOG_DIR where that is set."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -50,24 +57,50 @@ def configure(settings: Settings, *, process: str) -> None:
         structlog.processors.format_exc_info,
         _mask_event,
     ]
-    renderer: Any = structlog.processors.JSONRenderer() if settings.log_format == "json" else structlog.dev.ConsoleRenderer(colors=False)
     level = logging.getLevelNamesMapping()[settings.log_level]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        # The exception itself is still there when `capture` sees it; foreign lines come by the listener below.
+        processors=[*shared[:4], faults.capture, *shared[4:], structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
-        )
-    )
+    json_lines, for_people = structlog.processors.JSONRenderer(), structlog.dev.ConsoleRenderer(colors=False)
+    is_service = process in SERVICES
+    handlers: list[logging.Handler] = [_Terminal(sys.stderr)]
+    handlers[0].setFormatter(_formatter(shared, json_lines if settings.log_format == "json" else for_people))
+    if settings.log_dir is not None and is_service:
+        handlers.append(log_files.DailyFiles(settings.log_dir, process, keep_days=settings.log_keep_days))
+        handlers[-1].setFormatter(_formatter(shared, json_lines))
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    for old in root.handlers:
+        if isinstance(old, log_files.DailyFiles):
+            old.close()
+    root.handlers[:] = [*handlers, faults.Listener()]
     root.setLevel(level)
     # httpx logs full URLs and zeep logs whole envelopes below WARNING; both may carry what must not be logged.
-    for noisy in ("httpx", "httpcore", "zeep", "urllib3", "rq", "rq.worker", "rq_scheduler", "uvicorn.access"):
+    for noisy in ("httpx", "httpcore", "zeep", "urllib3", "rq", "rq.worker", "rq_scheduler", "uvicorn.access", "sentry_sdk"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    for name in _ADOPTED:
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
     structlog.contextvars.bind_contextvars(process=process)
+    faults.begin(process, is_service=is_service)
+    if is_service and settings.sentry_dsn.get_secret_value():
+        # Imported where it is asked for: it costs a tenth of a second and some megabytes.
+        from app import sentry
+
+        sentry.begin(settings, process=process)
+
+
+def _formatter(shared: list[Any], renderer: Any) -> logging.Formatter:
+    processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=processors)
+
+
+def forget_old(*, now: datetime) -> int:
+    """Remove files of INET_LOG_DIR that nobody has written for INET_LOG_KEEP_DAYS. Answers how many; safe to run twice, and at once."""
+    settings = get_settings()
+    if settings.log_dir is None:
+        return 0
+    return log_files.forget_old(settings.log_dir, now - timedelta(days=settings.log_keep_days))

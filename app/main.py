@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio.to_thread
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import db, failpoints, logs, openapi, problems, redis
+from app import db, failpoints, faults, logs, openapi, problems, redis, tracing
 from app.edge import Edge
 from app.headers import CONSOLE_PATHS, let_templates_carry_nonces
+from app.metrics import running
 from app.protocol import BoundedProtocol
 from app.settings import Face, get_settings
+from jobs.schedule import PERIODIC
+from services.operations import errors, periodic
+from services.operations.beating import Beating
+from services.operations.models import ProcessKind
 
 _UVICORN: dict[str, Any] = {
     "access_log": False,
@@ -27,9 +35,10 @@ _UVICORN: dict[str, Any] = {
 
 def compose(app: FastAPI, faces: Sequence[Face]) -> FastAPI:
     """Add the faces that this process serves. Router code never knows whether NiceGUI is beside it."""
-    from app.api import auth, authmon, inbound_reports, inbound_sms, mail_stop, operations
+    from app.api import auth, authmon, inbound_reports, inbound_sms, mail_stop, metrics, operations
     from app.api.v1 import router as v1
 
+    periodic.declare(PERIODIC)
     problems.install(app)
     app.add_middleware(Edge)
     if "portal" in faces:
@@ -45,6 +54,7 @@ def compose(app: FastAPI, faces: Sequence[Face]) -> FastAPI:
         app.include_router(portal_captive.router)
         app.include_router(portal_pages.router)
     app.include_router(operations.router)
+    app.include_router(metrics.router)
     if "api" in faces or "portal" in faces:
         app.include_router(inbound_reports.router)
         app.include_router(inbound_sms.router)
@@ -72,6 +82,7 @@ def plain_app(faces: Sequence[Face]) -> FastAPI:
         openapi_url="/api/openapi.json",
         redoc_url=None,
         generate_unique_id_function=openapi.operation_id,
+        lifespan=_life,
     )
     # Before the portal's last route, which answers whatever no other did.
     app.include_router(reference.router)
@@ -116,17 +127,49 @@ def console_app(faces: Sequence[Face]) -> FastAPI:
     let_templates_carry_nonces(templates.env)
     compose(app, faces)
     pages.register()
+    # NiceGUI's application lives here, and the plain one beside it does not.
+    app.on_startup(_begin_beating)
+    app.on_shutdown(_end_beating)
     build_full_stack = app.build_middleware_stack
     app.build_middleware_stack = lambda: _Split(build_full_stack(), plain_app(faces))  # type: ignore[method-assign]
     return app
+
+
+_beating: Beating | None = None
+
+
+def _begin_beating() -> None:
+    if _beating is not None:
+        _beating.start()
+
+
+async def _end_beating() -> None:
+    if _beating is not None:
+        await anyio.to_thread.run_sync(_beating.stop)
+
+
+@asynccontextmanager
+async def _life(_: FastAPI) -> AsyncIterator[None]:
+    _begin_beating()
+    try:
+        yield
+    finally:
+        await _end_beating()
 
 
 def prepare() -> Sequence[Face]:
     """Check the settings and set the process up; answers the faces to serve. Raises SettingsError when one is wrong or missing."""
     settings = get_settings()
     settings.check()
-    logs.configure(settings, process="web")
+    logs.configure(settings, process="console" if "console" in settings.faces else "web")
+    faults.keep_with(errors.record)
     failpoints.arm_from_environment()
+    kind = "console" if "console" in settings.faces else "web"
+    running.start(kind)
+    tracing.start(kind)
+    global _beating
+    # Only a process that serves says that it lives; an application that a test makes does not.
+    _beating = Beating(ProcessKind.CONSOLE if "console" in settings.faces else ProcessKind.WEB, settings.faces)
     return settings.faces
 
 
@@ -156,6 +199,9 @@ def _serve_console(faces: Sequence[Face], host: str, port: int) -> None:
     from app.keys import derived_secret
 
     console_app(faces)
+    # What was loaded stays. Walking through it anew at each full collection would hold up every open page.
+    gc.collect()
+    gc.freeze()
     ui.run(
         host=host,
         port=port,
@@ -165,5 +211,8 @@ def _serve_console(faces: Sequence[Face], host: str, port: int) -> None:
         reload=False,
         show=False,
         show_welcome_message=False,
+        # From this NiceGUI takes how often it asks whether a browser is there (every 8 s, and 4 s for the answer): a slow mobile link
+        # is not taken for a lost one. How long a page itself is kept: pages/connection.py.
+        reconnect_timeout=10.0,
         **_UVICORN,
     )

@@ -8,6 +8,8 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_SECONDS = 15.0
+# A process that was told to stop still takes the request that a proxy is just sending on a connection it holds open.
+LEAVING_SECONDS = 0.5
 # A context token in the address and a browser's own lines are far below; a longer head is refused, give or take one read.
 MAX_HEAD_BYTES = 32 * 1024
 _TOO_LARGE = (
@@ -25,6 +27,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._is_in_head, self._head_bytes = True, 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._is_leaving = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -52,6 +55,16 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._end_head()
         super().on_headers_complete()
+        if self._is_leaving and self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """The process is to stop: what is under way is finished, what is on its way is taken, then the connection ends."""
+        if self._is_leaving or (self.cycle is not None and not self.cycle.response_complete):
+            super().shutdown()
+            return
+        self._is_leaving = True
+        self.loop.call_later(LEAVING_SECONDS, self.shutdown)
 
     def _end_head(self) -> None:
         self._is_in_head, self._head_bytes = False, 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Face = Literal["console", "portal", "mobile", "api"]
@@ -105,6 +105,32 @@ class Settings(BaseSettings):
 
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    # Where each process also keeps its log as files, which turn over and are forgotten; empty: standard error alone.
+    log_dir: Path | None = None
+    log_keep_days: int = Field(default=30, ge=1, le=3650)
+
+    # What this build calls itself in logs, metrics and errors; empty: the version of the package.
+    release: str = Field(default="", max_length=80)
+    # Where the processes of one machine keep their figures for each other; empty: below the data directory.
+    metrics_dir: Path | None = None
+    # A worker and a scheduler show their figures there; 0: not at all (a web process of the same machine shows them).
+    metrics_port: int = Field(default=0, ge=0, le=65535)
+    # Who asks for /metrics must bring it as a bearer token; empty: whoever reaches the address (the proxy does not hand it on).
+    metrics_token: SecretStr = SecretStr("")
+    # Errors also go to Sentry, spans to an OpenTelemetry collector such as http://collector:4318; empty: neither.
+    sentry_dsn: SecretStr = SecretStr("")
+    otlp_url: str = ""
+
+    # Behind a pooler in transaction mode: nothing may be kept on a connection between transactions.
+    database_is_pooled: bool = False
+    # PostgreSQL itself, beside the pooler: for migrations and back-ups. Empty: INET_DATABASE_URL.
+    database_direct_url: str = ""
+
+    # Where back-ups go, how often, how many stay; the key seals them. An empty directory: below the data directory.
+    backup_dir: Path | None = None
+    backup_key: SecretStr = SecretStr("")
+    backup_hours: int = Field(default=24, ge=0, le=168)
+    backup_keep: int = Field(default=14, ge=1, le=1000)
 
     # Bounds of the machinery; the defaults are what production runs with.
     wave_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
@@ -120,7 +146,13 @@ class Settings(BaseSettings):
     wave_create_grace_seconds: float = Field(default=10.0, ge=0, le=600)
     grant_window_seconds: float = Field(default=120.0, ge=60, le=180)
 
-    @field_validator("public_url", "wave_base_url", "portabilling_url", "openwisp_base_url", "ai_url", "expo_push_url")
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object, info: ValidationInfo) -> object:
+        """`.env.example` leaves what is not wanted empty: an empty address is none, and an empty folder not the current one."""
+        return None if value == "" and info.field_name and cls.model_fields[info.field_name].default is None else value
+
+    @field_validator("public_url", "wave_base_url", "portabilling_url", "openwisp_base_url", "ai_url", "expo_push_url", "otlp_url")
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
@@ -183,6 +215,12 @@ class Settings(BaseSettings):
             raise SettingsError(f"INET_SECRET_KEY must be a random text of at least {MIN_SECRET_LENGTH} characters")
         if any(len(key) < MIN_SECRET_LENGTH for key in self.secret_keys[1:]):
             raise SettingsError("INET_SECRET_KEY_PREVIOUS must be earlier values of INET_SECRET_KEY, separated by commas")
+        if self.database_direct_url and not self.database_direct_url.startswith("postgresql+psycopg://"):
+            raise SettingsError("INET_DATABASE_DIRECT_URL must look like postgresql+psycopg://user:password@host:5432/inet")
+        if self.database_is_pooled and not self.database_direct_url:
+            raise SettingsError("INET_DATABASE_DIRECT_URL must lead to PostgreSQL itself, because INET_DATABASE_IS_POOLED is set")
+        if 0 < len(self.backup_key.get_secret_value()) < MIN_SECRET_LENGTH:
+            raise SettingsError(f"INET_BACKUP_KEY must be a random text of at least {MIN_SECRET_LENGTH} characters")
         if self.email_url and not self.email_url.get_secret_value().startswith(("smtp://", "smtps://")):
             raise SettingsError("INET_EMAIL_URL must look like smtp://user:password@host:587/?from=inet@example.gm (or smtps://)")
         if self.imap_url and not self.imap_url.get_secret_value().startswith(("imap://", "imaps://")):

@@ -14,10 +14,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
-from app.children import family, kill_family, last_line, open_log, signal_all, spawn
+from app.children import family, kill_family, last_line, signal_all, spawn
+from app.log_files import BoundedFile
 
 _FIRST_DELAY_SECONDS = 0.1
 _STEADY_SECONDS = 10.0  # one that ran this long starts again at once after a death
+# Of each process' log so much, and so many older ones beside it.
+_LOG_BYTES, _LOGS_KEPT = 10 * 1024 * 1024, 4
 _CONSOLE_LEVEL = re.compile(rb"\[(warning|error|critical)\s*\]")
 
 
@@ -112,12 +115,14 @@ class Child:
             self._pump.join(2)
 
     def _pump_output(self, output: IO[bytes]) -> None:
-        with output, open_log(self.log_path) as log:
+        log = BoundedFile(self.log_path, max_bytes=_LOG_BYTES, keep=_LOGS_KEPT)
+        log.write(b"")  # there from the start, also of one that says nothing
+        with output:
             for line in output:
                 log.write(line)
-                log.flush()
                 if warning := _as_warning(line):
                     self._say(f"{self.name}: {warning}")
+        log.close()
 
 
 def _as_warning(line: bytes) -> str | None:

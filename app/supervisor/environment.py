@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -89,6 +90,11 @@ def _write_private(path: Path, text: str) -> None:
     with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
     fresh.replace(path)
+
+
+def forget_figures(data_dir: Path) -> None:
+    """What the processes of an earlier run counted (app/metrics/shared.py): with all of them new, counting begins anew."""
+    shutil.rmtree(data_dir / "metrics", ignore_errors=True)
 
 
 def announce(data_dir: Path, env: Mapping[str, str]) -> None:

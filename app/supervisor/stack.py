@@ -103,6 +103,7 @@ class Stack:
         if self.sandbox_url is not None:
             require_free_port("127.0.0.1", self._sandbox_port, option="--sandbox-port")
         (self.data_dir / "log").mkdir(exist_ok=True)
+        environment.forget_figures(self.data_dir)
         self._start_servers()
         public_url = self._settings.get("INET_PUBLIC_URL", self.url)
         self.environment = environment.for_children(

@@ -1,4 +1,4 @@
-"""`/api/v1/reconciliation`: runs, findings and reports. What is done about a finding is decided by a person in the console."""
+"""`/api/v1/reconciliation`: runs, findings and reports. Findings are decided by staff: a service's token has no scope for it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlmodel import Session
 
 from app.api.security import requires
-from app.api.v1.fields import Bututs, Currency, Day, Id, IdFilter, Wanted
+from app.api.v1.fields import NO_NUL, Bututs, Currency, Day, Id, IdFilter, Wanted
 from app.api.v1.paging import Page
 from app.api.v1.paging import Wanted as WantedPage
-from app.api.v1.writes import IdempotencyKey, Wish, tag_header, tagged
+from app.api.v1.writes import Expected, IdempotencyKey, Wish, tag_header, tagged
 from app.clock import utc_now
 from app.db import transaction
 from app.documented import refusals
 from services.accounts.permissions import Permission, Principal
-from services.payments.reconciliation import report_pdf, reports
-from services.payments.reconciliation.models import FindingKind, FindingState, Fix, ReconciliationRun, RunState
+from services.payments.reconciliation import desk, report_pdf, reports
+from services.payments.reconciliation.desk import MAX_NOTE, MIN_NOTE
+from services.payments.reconciliation.models import FindingKind, FindingState, Fix, ReconciliationFinding, ReconciliationRun, RunState
 from services.payments.reconciliation.queries import (
     FindingFilter,
     FindingRow,
@@ -33,6 +34,7 @@ from services.payments.reconciliation.runs import LONGEST, order_run
 
 router = APIRouter(prefix="/reconciliation", tags=["reconciliation"])
 Reader = Annotated[Principal, requires(Permission.MONEY_READ)]
+Decider = Annotated[Principal, requires(Permission.RECONCILIATION_EDIT)]
 _PDF, _CSV = "application/pdf", "text/csv"
 
 
@@ -49,6 +51,18 @@ class RunOrder(Wanted):
 
     from_day: BodyDay = Field(description="The first day (UTC, which is Banjul's time)")
     to_day: BodyDay = Field(description=f"The last day; at most {LONGEST} days at once")
+
+
+class Rejection(Wanted):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"note": "A test of the till's own phone"}]})
+
+    note: str = Field(min_length=MIN_NOTE, max_length=MAX_NOTE, pattern=NO_NUL, description="Why it is left as it is")
+
+
+class Assignment(Wanted):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"assignee_id": 3}]})
+
+    assignee_id: int | None = Field(ge=1, le=2**63 - 1, description="Staff who may decide findings; null gives it back to nobody")
 
 
 class Run(BaseModel):
@@ -145,11 +159,58 @@ def all_findings(
 
 @router.get("/findings/{finding_id}", summary="One finding", responses=tagged(404))
 def finding(actor: Reader, finding_id: Id, response: Response) -> Finding:
-    """Accepting, rejecting and assigning are not offered here: they move money, and a person who proves who they are does them."""
+    """Its ETag is what a decision sends back as If-Match."""
     with transaction() as session:
         found = finding_row(session, actor=actor, finding_id=finding_id)
     response.headers.update(tag_header(found.finding.revision))
     return _finding(found)
+
+
+_DECIDED = tagged(404, 409, 412, 428)
+
+
+def _shown(session: Session, actor: Principal, finding: ReconciliationFinding) -> tuple[Finding, dict[str, str]]:
+    row = finding_row(session, actor=actor, finding_id=finding.id or 0)
+    return _finding(row), tag_header(row.finding.revision)
+
+
+@router.post("/findings/{finding_id}/accept", summary="Do what is proposed", response_model=Finding, responses=_DECIDED)
+def accept(actor: Decider, finding_id: Id, expected: Expected, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
+    """Once; `outcome` says what was done. Where money moves, after a fresh proof (`POST /api/auth/prove`)."""
+
+    def work(session: Session) -> tuple[Finding, dict[str, str]]:
+        done = desk.accept(session, actor=actor, finding_id=finding_id, expected_revision=expected, now=utc_now())
+        return _shown(session, actor, done)
+
+    return Wish(actor, request, idempotency_key).answer(work)
+
+
+@router.post("/findings/{finding_id}/reject", summary="Leave a mismatch as it is", response_model=Finding, responses=_DECIDED)
+def reject(
+    actor: Decider, finding_id: Id, body: Rejection, expected: Expected, request: Request, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """For a reason that is kept."""
+
+    def work(session: Session) -> tuple[Finding, dict[str, str]]:
+        done = desk.reject(session, actor=actor, finding_id=finding_id, note=body.note, expected_revision=expected, now=utc_now())
+        return _shown(session, actor, done)
+
+    return Wish(actor, request, idempotency_key).answer(work, body=body)
+
+
+@router.post("/findings/{finding_id}/assign", summary="Give a finding to somebody", response_model=Finding, responses=_DECIDED)
+def assign(
+    actor: Decider, finding_id: Id, body: Assignment, expected: Expected, request: Request, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Whose bell rings."""
+
+    def work(session: Session) -> tuple[Finding, dict[str, str]]:
+        done = desk.assign(
+            session, actor=actor, finding_id=finding_id, staff_id=body.assignee_id, expected_revision=expected, now=utc_now()
+        )
+        return _shown(session, actor, done)
+
+    return Wish(actor, request, idempotency_key).answer(work, body=body)
 
 
 @router.get(

@@ -7,15 +7,20 @@ from fastapi import APIRouter
 from app.api.v1 import (
     access_points,
     audit,
+    backups,
     batches,
     customers,
+    errors,
     gateways,
+    health,
     incidents,
+    jobs,
     ledger,
     money,
     notifications,
     packages,
     payments,
+    personal_data,
     promos,
     reconciliation,
     refunds,
@@ -35,6 +40,7 @@ from app.documented import refusals
 router = APIRouter(prefix="/api/v1", responses=refusals(401, 403, 422, 429, 503))
 for resource in (
     customers,
+    personal_data,
     packages,
     promos,
     payments,
@@ -58,6 +64,11 @@ for resource in (
     reconciliation,
     notifications,
     audit,
+    errors,
+    backups,
+    health,
+    jobs,
 ):
     router.include_router(resource.router)
 router.include_router(incidents.compensations)
+router.include_router(jobs.failures)

@@ -174,7 +174,15 @@ class Fleet:
     async def _poll_for_ever(self, router: Router) -> None:
         wake = self._wake.setdefault(router.slug, asyncio.Event())
         while True:
-            await self.poll(router)
+            # A real router's next round comes whatever became of the last one.
+            try:
+                await self.poll(router)
+            except Exception:
+                log.exception("router.round_failed name=%s", router.name)
+            except asyncio.CancelledError:
+                if _is_told_to_stop():
+                    raise
+                log.warning("router.round_cancelled name=%s", router.name)  # a time-out's own, let through by a library
             wake.clear()
             try:
                 await asyncio.wait_for(wake.wait(), router.poll_interval_seconds)
@@ -198,3 +206,8 @@ class Fleet:
                     poll_interval_seconds=self._config.poll_interval_seconds,
                 )
             )
+
+
+def _is_told_to_stop() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

@@ -7,7 +7,7 @@ from app.db import transaction
 from app.settings import get_settings
 from jobs.base import job
 from services.integrations.clients import outside
-from services.network import discovery, health, incident_news, retention
+from services.network import discovery, health, incident_news
 
 
 @job
@@ -35,10 +35,3 @@ def sweep_incidents() -> None:
     """Find the incidents of which somebody may not have heard yet."""
     with transaction() as session:
         incident_news.ring_untold(session, now=utc_now())
-
-
-@job
-def keep_history_small() -> None:
-    """Roll up and delete what is older than it is kept."""
-    retention.forget_raw_changes(transaction, now=utc_now())
-    retention.roll_up(transaction, now=utc_now())

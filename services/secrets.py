@@ -116,7 +116,7 @@ def _renew_batch(session: Session, sealed: Sealed, done: Rotated, *, after: int,
     """One batch; answers the last row's id, None when there was none."""
     model: Any = sealed.model
     column = col(getattr(model, sealed.column))
-    query = select(model).where(model.id > after, column.is_not(None)).order_by(model.id).limit(batch).with_for_update()
+    query = select(model).where(model.id > after, column.is_not(None), column != "").order_by(model.id).limit(batch).with_for_update()
     rows = session.exec(query).all()
     for row in rows:
         try:

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import sqlalchemy as sa
-from sqlmodel import Session, col, delete, select
+from sqlmodel import Session, select
 
 from app.errors import Conflict, InvalidInput
 from app.keys import seal_json, unseal_json
@@ -24,7 +24,6 @@ from services.accounts.models import IdempotentAnswer
 
 KEPT = timedelta(hours=24)
 SEALED_FOR = "idempotent-answer"
-BATCH = 1000
 
 
 class KeyReused(InvalidInput):
@@ -106,9 +105,3 @@ def _read(kept: IdempotentAnswer) -> Answer:
     assert isinstance(body, str)
     assert isinstance(headers, dict)
     return Answer(kept.status, base64.b64decode(body), headers)
-
-
-def forget_old(session: Session, *, now: datetime) -> int:
-    """Delete answers that are no longer kept, a batch at a time; answers how many."""
-    old = select(IdempotentAnswer.id).where(col(IdempotentAnswer.created_at) <= now - KEPT).limit(BATCH)
-    return session.execute(delete(IdempotentAnswer).where(col(IdempotentAnswer.id).in_(old))).rowcount  # type: ignore[attr-defined, no-any-return]

@@ -26,6 +26,24 @@ class Role(StrEnum):
 class Customer(SQLModel, table=True):
     """A person who buys Wi-Fi, known by phone. The 9-digit form is canonical, the 7-digit form an alias (push-and-sms.md, part C)."""
 
+    # By the last digits that somebody remembers, by a name's beginning, and by its words in any order (services/accounts/finding.py).
+    __table_args__ = (
+        sa.Index("ix_customer_phone_ending", sa.text("reverse(phone_e164)")),
+        sa.Index(
+            "ix_customer_name",
+            sa.func.lower(sa.column("name")).label("begins"),
+            # Sorted by bytes, whatever the database's language: only so is a beginning one stretch of it.
+            postgresql_ops={"begins": "text_pattern_ops"},
+            postgresql_where=sa.text("name IS NOT NULL"),
+        ),
+        sa.Index(
+            "ix_customer_name_words",
+            sa.text("to_tsvector('simple', name)"),
+            postgresql_using="gin",
+            postgresql_where=sa.text("name IS NOT NULL"),
+        ),
+    )
+
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
     phone_e164: str = Field(max_length=16, unique=True)
     legacy_e164: str | None = Field(default=None, max_length=16, unique=True)
@@ -43,8 +61,22 @@ class Customer(SQLModel, table=True):
         return f"{self.phone_e164[:4]} ••• {self.phone_e164[-4:]}"
 
 
+class NameWord(SQLModel, table=True):
+    """A word of some customer's name: what a mistyped one is corrected to. Triggers keep it (migration 0017), also when a name goes."""
+
+    __tablename__ = "name_word"
+    __table_args__ = (sa.Index("ix_name_word_word_part", "word", postgresql_using="gin", postgresql_ops={"word": "gin_trgm_ops"}),)
+
+    word: str = Field(primary_key=True, max_length=40)
+
+
 class Device(SQLModel, table=True):
     """A phone or laptop. Its identity is the signed device token it was given; the MAC is a hint that may change at every join."""
+
+    __table_args__ = (
+        sa.Index("ix_device_last_seen_at", "last_seen_at", postgresql_where=sa.text("last_mac IS NOT NULL")),
+        sa.Index("ix_device_last_mac", "last_mac", postgresql_where=sa.text("last_mac IS NOT NULL")),
+    )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
     customer_id: int | None = Field(default=None, foreign_key="customer.id", index=True, sa_type=sa.BigInteger)
@@ -94,6 +126,10 @@ class ApiToken(SQLModel, table=True):
     """An outside service's credential. Only a keyed hash is stored; the clear token is shown once."""
 
     __tablename__ = "api_token"
+    __table_args__ = (
+        sa.Index("ix_api_token_expires_at", "expires_at", postgresql_where=sa.text("expires_at IS NOT NULL")),
+        sa.Index("ix_api_token_revoked_at", "revoked_at", postgresql_where=sa.text("revoked_at IS NOT NULL")),
+    )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
     name: str = Field(max_length=120)

@@ -52,6 +52,14 @@ class Permission(StrEnum):
     TOKENS_EDIT = "tokens:edit"
     SELF_EDIT = "self:edit"
     HEALTH_READ = "health:read"
+    JOBS_READ = "jobs:read"
+    JOBS_EDIT = "jobs:edit"
+    ERRORS_READ = "errors:read"
+    ERRORS_EDIT = "errors:edit"
+    BACKUPS_READ = "backups:read"
+    BACKUPS_EDIT = "backups:edit"
+    PERSONAL_DATA_READ = "personal-data:read"
+    PERSONAL_DATA_ERASE = "personal-data:erase"
     AUDIT_READ = "audit:read"
     ACCESS_READ = "access:read"
     ACCESS_GRANT = "access:grant"
@@ -93,6 +101,14 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         P.TOKENS_READ,
         P.TOKENS_EDIT,
         P.HEALTH_READ,
+        P.JOBS_READ,
+        P.JOBS_EDIT,
+        P.ERRORS_READ,
+        P.ERRORS_EDIT,
+        P.BACKUPS_READ,
+        P.BACKUPS_EDIT,
+        P.PERSONAL_DATA_READ,
+        P.PERSONAL_DATA_ERASE,
         P.AUDIT_READ,
         P.ACCESS_READ,
         P.SESSIONS_END,

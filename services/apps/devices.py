@@ -202,13 +202,18 @@ def revoke(session: Session, *, caller: Caller, public_id: str, now: datetime) -
     if found.revoked_at is None:
         let_go(session, found, why="logged out from another phone", now=now)
         owner = ("customer", caller.customer_id) if caller.staff is None else ("staff", caller.staff.id)
-        audit.record(session, caller, f"{owner[0]}.log_out_phone", target=owner, now=now, after={"phone": title_of(found)})
+        audit.record(session, caller, f"{owner[0]}.log_out_phone", target=owner, now=now, after={"phone": audited_as(found)})
     return found
 
 
 def title_of(device: AppDevice) -> str:
     """How people know a phone: by its name, else by what it is."""
     return device.name or device.platform or "phone"
+
+
+def audited_as(device: AppDevice) -> str:
+    """How the audit, which forgets nothing, names a phone: a customer's without the name that they gave it, which may be their own."""
+    return title_of(device) if device.customer_id is None else f"{device.platform or 'phone'} {device.id}"
 
 
 def _of_same_person(caller: Caller) -> sa.ColumnElement[bool]:

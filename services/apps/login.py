@@ -35,8 +35,6 @@ MAX_TRIES = 5
 _COOL_DOWNS = (60, 120, 300, 600)
 _MOST_A_DAY = 10
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
-# Keys are kept as long as they count; each new one takes some of the old ones away.
-_KEPT, _SWEPT = timedelta(days=2), 20
 _MAC = "phone-key"
 _KEY = re.compile(r"\d{6}", re.ASCII)
 _EVENTS = {KeyPurpose.LOG_IN: "login_key", KeyPurpose.CHANGE_NUMBER: "number_key", KeyPurpose.DELETE_ACCOUNT: "deletion_key"}
@@ -88,7 +86,6 @@ def request_key(session: Session, *, phone: str, purpose: KeyPurpose, customer_i
         raise TooMany(_seconds(lately[_MOST_A_DAY - 1].created_at + _DAY - now))
     made, key = _make(session, lately, number, purpose, customer_id, now=now)
     _send(session, made, key, now=now)
-    _sweep(session, now=now)
     return Asked(_cool_down([made, *lately], now=now), _seconds(KEY_LASTS))
 
 
@@ -158,11 +155,6 @@ def _send(session: Session, made: PhoneKey, key: str, *, now: datetime) -> None:
     )
 
 
-def _sweep(session: Session, *, now: datetime) -> None:
-    old = sa.select(col(PhoneKey.id)).where(col(PhoneKey.created_at) < now - _KEPT).order_by(col(PhoneKey.created_at)).limit(_SWEPT)
-    session.execute(sa.delete(PhoneKey).where(col(PhoneKey.id).in_(old.with_for_update(skip_locked=True))))
-
-
 def check_key(session: Session, phone: str, purpose: KeyPurpose, key: str, *, now: datetime) -> None:
     """Use a key up, as part of this transaction: of two at once one finds it used. Raises KeyWrong, KeySpent, BadPhone, InvalidInput for
     what cannot be a key, TooMany, or Unavailable without Redis.
@@ -222,7 +214,7 @@ def log_in(session: Session, *, phone: str, key: str, on: Phone, device: Device 
     opened = devices.open_for_customer(session, customer=customer, phone=on, device_id=known.id, now=now)
     caller = devices.caller_on(opened.device)
     audit.record(
-        session, caller, "customer.log_in", target=("customer", customer.id), now=now, after={"phone": devices.title_of(opened.device)}
+        session, caller, "customer.log_in", target=("customer", customer.id), now=now, after={"phone": devices.audited_as(opened.device)}
     )
     return opened, customer
 

@@ -29,6 +29,7 @@ class AppDevice(SQLModel, table=True):
         # Whose phones: the ones that are still logged in.
         sa.Index("ix_app_device_customer_id", "customer_id", postgresql_where=sa.text("revoked_at IS NULL")),
         sa.Index("ix_app_device_staff_id", "staff_id", postgresql_where=sa.text("revoked_at IS NULL")),
+        sa.Index("ix_app_device_located_at", "located_at", postgresql_where=sa.text("located_at IS NOT NULL")),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
@@ -96,7 +97,7 @@ class PhoneKey(SQLModel, table=True):
 class Enrolment(SQLModel, table=True):
     """A code shown in the console as a QR, by which a technician's phone becomes theirs; once, within ten minutes."""
 
-    __table_args__ = (sa.Index("ix_enrolment_staff_id", "staff_id", "id"),)
+    __table_args__ = (sa.Index("ix_enrolment_staff_id", "staff_id", "id"), sa.Index("ix_enrolment_expires_at", "expires_at"))
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
     code_mac: str = Field(max_length=64, unique=True)

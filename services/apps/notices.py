@@ -12,7 +12,7 @@ from app.errors import NotFound
 from app.keys import unseal
 from services.apps.callers import Caller
 from services.notifications.models import Medium, Notification
-from services.notifications.service import BODY, SUBJECT
+from services.notifications.service import SUBJECT, body_of
 
 
 class NoticeNotFound(NotFound):
@@ -76,7 +76,7 @@ def _shown(row: Notification) -> Notice:
     return Notice(
         id=row.id,
         title=unseal(SUBJECT, row.subject_sealed).decode() if row.subject_sealed else "",
-        body=unseal(BODY, row.body_sealed).decode(),
+        body=body_of(row.body_sealed),
         entity=f"ticket:{row.ticket_id}" if row.ticket_id is not None else None,
         at=row.created_at,
         read_at=row.read_at,

@@ -27,6 +27,7 @@ LEFT_OUT: Mapping[str, str] = {
     "checkout": "Wave's own numbers of a payment that stands under payments.",
     "deauth_order": "Orders to routers; what came of them stands under sessions.",
     "enrolment": "Only of staff's phones.",
+    "erasure_request": "Staff's own steps of deleting an account; it holds nothing of the person.",
     "idempotent_answer": "Answers kept for a day for requests that are repeated, sealed.",
     "outbound_call": "Our calls to Wave and PortaBilling, without anything of the person.",
     "part_used": "What staff used up in their work.",
@@ -53,8 +54,23 @@ def count_wish(caller: Caller) -> None:
 
 def write(session: Session, caller: Caller, out: IO[bytes], *, now: datetime) -> None:
     """Write the document to `out`. Raises Forbidden for a technician's phone."""
-    customer = session.get_one(Customer, caller.customer())
-    profile = {
+    write_of(session, session.get_one(Customer, caller.customer()), out, now=now)
+
+
+def write_of(session: Session, customer: Customer, out: IO[bytes], *, now: datetime) -> None:
+    """The same of any customer; who may ask for it is asked by the use cases."""
+    out.write(b'{"made_at":' + _json(now) + b',"profile":' + _json(profile_of(customer)))
+    for name, rows in parts_of(session, customer):
+        out.write(b"," + _json(name) + b":[")
+        for number, row in enumerate(rows):
+            out.write((b"," if number else b"") + _json(row))
+        out.write(b"]")
+    out.write(b',"left_out":' + _json([f"{table}: {why}" for table, why in LEFT_OUT.items()]) + b"}")
+
+
+def profile_of(customer: Customer) -> dict[str, Any]:
+    """Who it is."""
+    return {
         "number": customer.id,
         "phone": customer.phone_e164,
         "phone_in_its_old_form": customer.legacy_e164,
@@ -62,13 +78,12 @@ def write(session: Session, caller: Caller, out: IO[bytes], *, now: datetime) ->
         "language": customer.language,
         "customer_since": customer.created_at,
     }
-    out.write(b'{"made_at":' + _json(now) + b',"profile":' + _json(profile))
+
+
+def parts_of(session: Session, customer: Customer) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
+    """Each kind of thing that is kept of them, with its rows in the order in which they came; read as they are asked for."""
     for part in PARTS:
-        out.write(b"," + _json(part.name) + b":[")
-        for number, row in enumerate(_rows(session, part, customer)):
-            out.write((b"," if number else b"") + _json(row))
-        out.write(b"]")
-    out.write(b',"left_out":' + _json([f"{table}: {why}" for table, why in LEFT_OUT.items()]) + b"}")
+        yield part.name, _rows(session, part, customer)
 
 
 def _rows(session: Session, part: Part, customer: Customer) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ from services.apps.own_data_shape import Part, columns, part, tickets
 from services.fieldwork.models import VisitConfirmation
 from services.notifications.events import event_named
 from services.notifications.models import ContactPreference, DeliveryReport, Medium, Notification, Urgency
-from services.notifications.service import BODY, SUBJECT
+from services.notifications.service import SUBJECT, body_of
 from services.tickets.closure_models import TicketRating
 from services.tickets.forgetting import said_with
 from services.tickets.intake_models import Attachment, Correspondent, InboundMessage
@@ -24,7 +24,7 @@ def _told(row: dict[str, Any]) -> dict[str, Any]:
     subject, body = row.pop("subject_sealed"), row.pop("body_sealed")
     if row.pop("urgency") is Urgency.ONE_TIME or event_named(row["event"]).holds_secret:
         return {**row, "title": None, "body": None}
-    return {**row, "title": unseal(SUBJECT, subject).decode() if subject else None, "body": unseal(BODY, body).decode()}
+    return {**row, "title": unseal(SUBJECT, subject).decode() if subject else None, "body": body_of(body)}
 
 
 def _address(row: dict[str, Any]) -> dict[str, Any]:

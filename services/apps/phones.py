@@ -99,4 +99,4 @@ def _log_out(session: Session, actor: Principal, found: AppDevice, owner: tuple[
     if found.revoked_at is not None:
         return
     devices.let_go(session, found, why="logged out in the console", now=now)
-    audit.record(session, actor, f"{owner[0]}.log_out_phone", target=owner, now=now, after={"phone": devices.title_of(found)})
+    audit.record(session, actor, f"{owner[0]}.log_out_phone", target=owner, now=now, after={"phone": devices.audited_as(found)})

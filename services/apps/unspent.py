@@ -13,18 +13,24 @@ from app.queue import ring
 from services.access import agent
 from services.access.entitlements import has_left
 from services.access.models import LIVE, ON_OFFER, AccessSession, Entitlement, EntitlementState, Grant, GrantState, SessionState
-from services.payments.models import Payment, PaymentStatus
+from services.payments.models import Payment, PaymentStatus, Refund, RefundState
 from services.vouchers.models import Voucher, VoucherState
 from services.vouchers.service import SETTLE_JOB
 
 GIVEN_UP = "given_up"
 _ENDED = (PaymentStatus.ACCESS_GRANTED, PaymentStatus.SERVED, PaymentStatus.EXPIRED, PaymentStatus.FAILED, PaymentStatus.REFUNDED)
+# Money that somebody asked to be given back and that has not gone: Wave refused it, or a person has still to decide.
+_OWED = (RefundState.ASKED, RefundState.REQUESTED, RefundState.FAILED)
 
 
 def is_payment_under_way(session: Session, customer_id: int) -> bool:
     """Whether money may still come in, or what was paid is still being made into time or given back."""
     wanted = select(Payment.id).where(Payment.customer_id == customer_id, col(Payment.status).not_in(_ENDED))
-    return session.exec(wanted.limit(1)).first() is not None
+    if session.exec(wanted.limit(1)).first() is not None:
+        return True
+    paid = sa.select(col(Payment.id)).where(col(Payment.customer_id) == customer_id)
+    owed = select(Refund.id).where(col(Refund.payment_id).in_(paid), col(Refund.state).in_(_OWED))
+    return session.exec(owed.limit(1)).first() is not None
 
 
 def is_time_left(session: Session, customer_id: int, *, now: datetime) -> bool:

@@ -75,6 +75,15 @@ class AlarmKind(StrEnum):
     TWO_POLLERS = "two_pollers"
     MONITORING_ABSENT = "monitoring_absent"
     LOW_STOCK = "low_stock"
+    # Of the running product itself (services/operations).
+    JOB_MISSED = "job_missed"
+    JOB_FAILING = "job_failing"
+    QUEUE_OLD = "queue_old"
+    PROCESS_ABSENT = "process_absent"
+    PART_DOWN = "part_down"
+    ERRORS_MANY = "errors_many"
+    BACKUP_OLD = "backup_old"
+    DISK_LOW = "disk_low"
 
 
 class NetworkAlarm(SQLModel, table=True):

@@ -18,6 +18,7 @@ class Site(SQLModel, table=True):
     __table_args__ = (
         sa.CheckConstraint("(latitude IS NULL) = (longitude IS NULL)", name="whole_position"),
         sa.CheckConstraint("latitude BETWEEN -90 AND 90 AND longitude BETWEEN -180 AND 180", name="position_on_earth"),
+        sa.Index("ix_site_name_part", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)

@@ -1,8 +1,8 @@
-"""Keeping the history of health small: raw changes are forgotten, old periods become a month's seconds. Up-time stays what it was."""
+"""Keeping the history of health small: old periods become a month's seconds. Up-time stays what it was."""
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import sqlalchemy as sa
 import structlog
@@ -14,21 +14,8 @@ from services.network.models import HealthPeriod
 from services.network.uptime import begins_at, month_after, month_of
 
 log = structlog.get_logger(__name__)
-RAW_CHANGES_KEPT = timedelta(days=90)
 # Whole months that stand as periods beside the running one: a year to compare with, and a month more.
 MONTHS_OF_PERIODS = 13
-BATCH = 5000
-
-
-def forget_raw_changes(begin: Begin, *, now: datetime, batch: int = BATCH) -> int:
-    """Delete raw changes past their time, a batch in each transaction. Answers how many there were."""
-    forgotten = 0
-    while True:
-        with begin() as session:
-            deleted = session.execute(_FORGET, {"before": now - RAW_CHANGES_KEPT, "batch": batch}).all()
-        forgotten += len(deleted)
-        if len(deleted) < batch:
-            return forgotten
 
 
 def roll_up(begin: Begin, *, now: datetime) -> list[date]:
@@ -60,10 +47,6 @@ def _roll_up_month(session: Session, month: date) -> None:
     for statement in (_COUNT, _DELETE, _CUT):
         session.execute(statement, values)
 
-
-_FORGET = sa.text("""
-DELETE FROM health_change WHERE id IN (SELECT id FROM health_change WHERE at < :before ORDER BY at LIMIT :batch) RETURNING id
-""")
 
 # Nothing begins before :start, since the oldest month is taken first. A second belongs to the state at its beginning (uptime.py).
 _SECONDS = "ceil(extract(epoch FROM least(coalesce(ended_at, :end), :end))) - ceil(extract(epoch FROM started_at))"

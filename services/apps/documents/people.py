@@ -12,7 +12,7 @@ from services.accounts.models import Customer, Staff
 from services.apps.callers import Caller
 from services.apps.documents.shape import Data, at
 from services.notifications.models import Medium, Notification
-from services.notifications.service import BODY, SUBJECT
+from services.notifications.service import SUBJECT, body_of
 from services.tickets.desk_models import Team, TeamMember
 
 
@@ -53,7 +53,7 @@ def notices(session: Session, caller: Caller, ids: Sequence[int]) -> dict[int, D
     return {
         row.id: {
             "title": unseal(SUBJECT, row.subject_sealed).decode() if row.subject_sealed else "",
-            "body": unseal(BODY, row.body_sealed).decode() if row.body_sealed else "",
+            "body": body_of(row.body_sealed),
             "event": row.event,
             "ticket_id": str(row.ticket_id) if row.ticket_id is not None else None,
             "at": at(row.created_at),

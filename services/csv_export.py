@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from decimal import Decimal
 
-Cell = str | int | float | None
+Cell = str | int | float | Decimal | None
 # What a spreadsheet takes for the beginning of a formula, also behind white space it skips (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 BOM = "\ufeff"

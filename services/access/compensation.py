@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,10 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from app.clock import isoformat
-from app.db import Begin
 from app.errors import InvalidInput
-from services import csv_export
 from services.access import outages
 from services.access.outage_models import Compensation, CompensationRule, OutagePause
 from services.accounts.customers import find_customer
@@ -28,7 +25,6 @@ from services.network.models import Site
 _LONGEST_MINIMUM = 24 * 3600
 _LONGEST_CAP = 90 * 24 * 3600
 _RULES_SHOWN = 100
-_BATCH = 1000
 
 
 def current_rule(session: Session, *, actor: Principal, now: datetime) -> CompensationRule:
@@ -168,54 +164,6 @@ def sum_of(session: Session, *, actor: Principal, wanted: CompensationFilter) ->
         ).where(*_conditions(session, wanted))
     ).one()
     return CompensationSum(*(int(value) for value in row))
-
-
-def csv_lines(begin: Begin, *, actor: Principal, wanted: CompensationFilter) -> Iterator[str]:
-    """All that was given back, oldest first, as lines of a CSV file made batch by batch. Raises Forbidden at once.
-
-    Customers stand in it by number and masked phone: a file goes where no permission follows it.
-    """
-    actor.require(Permission.COMPENSATION_READ)
-    return _lines(begin, wanted)
-
-
-_HEAD = ("Given at", "Incident", "Place", "Customer number", "Phone", "Lost from", "Lost until", "Seconds", "Worth in bututs")
-
-
-def _lines(begin: Begin, wanted: CompensationFilter) -> Iterator[str]:
-    yield csv_export.BOM + csv_export.line(_HEAD)
-    order = _SORTS["created"]
-    after: tuple[datetime, int] | None = None
-    while True:
-        with begin() as session:
-            query = _rows_query().where(*_conditions(session, wanted)).order_by(*order).limit(_BATCH)
-            if after is not None:
-                query = query.where(
-                    sa.tuple_(*order) > sa.tuple_(*(sa.literal(value, c.type) for value, c in zip(after, order, strict=True)))
-                )
-            rows = [CompensationRow(*row) for row in session.execute(query).all()]
-        yield from (_line(row) for row in rows)
-        if len(rows) < _BATCH:
-            return
-        last = rows[-1].compensation
-        after = (last.created_at, last.id or 0)
-
-
-def _line(row: CompensationRow) -> str:
-    given, customer = row.compensation, row.customer
-    return csv_export.line(
-        [
-            isoformat(given.created_at),
-            row.incident.reference,
-            row.site_name,
-            given.customer_id,
-            customer.masked_phone if customer else None,
-            isoformat(given.lost_from),
-            isoformat(given.lost_until),
-            given.seconds,
-            given.worth_bututs,
-        ]
-    )
 
 
 def waiting_for_network(session: Session, incident_id: int) -> int:

@@ -15,7 +15,10 @@ from services.revision import revision_of
 class Gateway(SQLModel, table=True):
     """A registered openNDS router. `slug` selects it before anything is decrypted (protocols/opennds.md §8)."""
 
-    __table_args__ = (sa.CheckConstraint("level IN (3, 4)", name="level_is_3_or_4"),)
+    __table_args__ = (
+        sa.CheckConstraint("level IN (3, 4)", name="level_is_3_or_4"),
+        sa.Index("ix_gateway_name_part", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
+    )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
     slug: str = Field(max_length=64, unique=True)
@@ -117,6 +120,7 @@ class DeviceSlot(SQLModel, table=True):
         sa.Index("uq_device_slot_held", "entitlement_id", "number", unique=True, postgresql_where=sa.text("released_at IS NULL")),
         sa.Index("ix_device_slot_device_id", "device_id", postgresql_where=sa.text("released_at IS NULL")),
         sa.Index("ix_device_slot_mac_hint", "mac_hint", postgresql_where=sa.text("released_at IS NULL AND mac_hint IS NOT NULL")),
+        sa.Index("ix_device_slot_device_known", "taken_at", postgresql_where=sa.text("mac_hint IS NOT NULL")),
         sa.CheckConstraint("number >= 1", name="number_from_one"),
     )
 
@@ -165,6 +169,7 @@ class Grant(SQLModel, table=True):
         sa.Index("ix_access_grant_on_offer", "gateway_id", "id", postgresql_where=sa.text("state IN ('queued', 'offered')")),
         sa.Index("ix_access_grant_give_up", "give_up_at", postgresql_where=sa.text("state IN ('queued', 'offered')")),
         sa.Index("ix_access_grant_ends_at", "ends_at", postgresql_where=sa.text("state IN ('acked', 'unconfirmed')")),
+        sa.Index("ix_access_grant_device_known", "created_at", postgresql_where=sa.text("mac IS NOT NULL OR hid <> '-'")),
         sa.CheckConstraint("hid IS NOT NULL OR mac IS NOT NULL", name="names_a_client"),
         sa.CheckConstraint("seconds > 0", name="seconds_positive"),
     )
@@ -205,6 +210,11 @@ class AccessSession(SQLModel, table=True):
     __tablename__ = "access_session"
     __table_args__ = (
         sa.Index("ix_access_session_started_at", "started_at", "id"),
+        # Who is online, in both orders of the list.
+        sa.Index("ix_access_session_running", "started_at", "id", postgresql_where=sa.text("ended_at IS NULL")),
+        sa.Index("ix_access_session_running_ends", "ends_at", "id", postgresql_where=sa.text("ended_at IS NULL")),
+        sa.Index("ix_access_session_mac", "mac", "id", postgresql_where=sa.text("mac IS NOT NULL")),
+        sa.Index("ix_access_session_device_known", "started_at", postgresql_where=sa.text("mac IS NOT NULL")),
         # Who is, or was a moment ago, behind a gateway, whatever its history.
         sa.Index("ix_access_session_gateway_id_ended_at", "gateway_id", "ended_at"),
         sa.CheckConstraint("(state = 'ended') = (ended_at IS NOT NULL)", name="ended_means_ended_at"),
@@ -238,6 +248,7 @@ class DeauthOrder(SQLModel, table=True):
     __table_args__ = (
         sa.Index("uq_deauth_order_open", "gateway_id", "mac", unique=True, postgresql_where=sa.text("done_at IS NULL")),
         sa.Index("ix_deauth_order_gateway_id", "gateway_id", "id"),
+        sa.Index("ix_deauth_order_give_up_at", "give_up_at"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)

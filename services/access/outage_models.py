@@ -85,6 +85,7 @@ class IncidentNotice(SQLModel, table=True):
     """That a customer was told of an incident: each is told once."""
 
     __tablename__ = "incident_notice"
+    __table_args__ = (sa.Index("ix_incident_notice_told_at", "told_at"),)
 
     incident_id: int = Field(primary_key=True, foreign_key="incident.id", sa_type=sa.BigInteger)
     customer_id: int = Field(primary_key=True, foreign_key="customer.id", sa_type=sa.BigInteger)

@@ -18,13 +18,8 @@ from services.access.gateways import silent_after
 from services.access.models import ON_OFFER, Gateway, Grant, GrantState
 from services.accounts.permissions import Permission, Principal
 from services.listing import Listing, Slice, count, fetch, pick
+from services.network.alarm_models import AlarmKind, NetworkAlarm
 from services.network.models import Site
-
-
-def count_online(session: Session, *, actor: Principal) -> int:
-    """Clients whose router confirmed that they are let in. Raises Forbidden."""
-    actor.require(Permission.DASHBOARD_READ)
-    return count(session, pick(Grant.id).where(col(Grant.state) == GrantState.ACKED))[0]
 
 
 @dataclass(frozen=True)
@@ -116,13 +111,21 @@ def _gateways_query() -> sa.Select[Any]:
     return pick(Gateway, Site.name).outerjoin(Site, col(Site.id) == Gateway.site_id)
 
 
-def list_gateways(session: Session, *, actor: Principal, search: str, part: Slice) -> Listing[GatewayRow]:
+def list_gateways(
+    session: Session, *, actor: Principal, search: str, part: Slice, is_silent: bool | None = None, site_id: int | None = None
+) -> Listing[GatewayRow]:
     """One page of gateways; there are thousands at most, so a text is looked for anywhere in their names. Raises Forbidden."""
     actor.require(Permission.GATEWAYS_READ)
     conditions: list[sa.ColumnElement[bool]] = []
     if text := search.strip():
         fields = (Gateway.name, Gateway.slug, Gateway.gateway_name, Site.name)
         conditions.append(sa.or_(*(col(field).icontains(text, autoescape=True) for field in fields)))
+    if is_silent is not None:
+        alarm = (col(NetworkAlarm.kind) == AlarmKind.GATEWAY_SILENT) & (col(NetworkAlarm.subject) == Gateway.slug)
+        stands = sa.exists().where(alarm, col(NetworkAlarm.ended_at).is_(None)).correlate(Gateway)
+        conditions.append(stands if is_silent else ~stands)
+    if site_id is not None:
+        conditions.append(col(Gateway.site_id) == site_id)
     found = fetch(session, _gateways_query().where(*conditions), part, sorts=_GATEWAY_SORTS, default_sort="name")
     counted = pick(Gateway.id).outerjoin(Site, col(Site.id) == Gateway.site_id).where(*conditions)
     total, is_estimate = count(session, counted, part=part)
@@ -143,15 +146,6 @@ def gateway_page(session: Session, *, actor: Principal, slug: str) -> GatewayRow
     if not found:
         raise GatewayNotFound
     return _gateway_rows(found)[0]
-
-
-def silent_gateways(session: Session, *, actor: Principal, now: datetime) -> tuple[GatewayRow, ...]:
-    """Those that polled before and stopped, longest silence first. Raises Forbidden."""
-    actor.require(Permission.DASHBOARD_READ)
-    # The row's own time may lag behind Redis, never run ahead of it: who is fresh here needs no second look.
-    maybe = session.execute(_gateways_query().where(col(Gateway.last_poll_at).is_not(None)).limit(1000)).all()
-    rows = [row for row in _gateway_rows(maybe) if row.is_silent(now=now)]
-    return tuple(sorted(rows, key=lambda row: row.last_poll_at or now))
 
 
 def _gateway_rows(found: Iterable[Any]) -> tuple[GatewayRow, ...]:

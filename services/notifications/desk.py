@@ -34,10 +34,15 @@ class OneTimeOver(Conflict):
     message = "The code is void by now. The customer asks for a new one."
 
 
+class WordsGone(Conflict):
+    code, title = "words_gone", "Its words are no longer kept"
+    message = "This message is too old to be sent again: its words are no longer kept. Write a new one."
+
+
 def retry(session: Session, *, actor: Principal, notification_id: int, now: datetime) -> Notification:
     """Send one again that was given up. Of an unknown one a person decides that coming twice is better than not at all.
 
-    Raises Forbidden, NotificationNotFound, NotOnTheList, OneTimeOver.
+    Raises Forbidden, NotificationNotFound, NotOnTheList, OneTimeOver, WordsGone.
     """
     message = _given_up(session, actor, notification_id)
     if message.urgency is Urgency.ONE_TIME:
@@ -48,6 +53,8 @@ def retry(session: Session, *, actor: Principal, notification_id: int, now: date
 
 def send_again(session: Session, actor: Principal, message: Notification, *, now: datetime) -> None:
     """What sending once more is, of a locked message that was given up. Asks for no permission: who may is asked by the use cases."""
+    if not message.body_sealed:
+        raise WordsGone
     before = message.state
     message.state, message.next_attempt_at, message.dismissed_at = NotificationState.QUEUED, now, None
     # Its time begins anew, else it would be given up at once.
@@ -66,6 +73,19 @@ def dismiss(session: Session, *, actor: Principal, notification_id: int, now: da
     message = _given_up(session, actor, notification_id)
     message.dismissed_at = now
     audit.record(session, actor, "notification.dismiss", target=("notification", message.id), now=now, after={"state": message.state.value})
+    publish(session, "notifications", message.id)
+    session.flush()
+    return message
+
+
+def put_back(session: Session, *, actor: Principal, notification_id: int, dismissed_at: datetime, now: datetime) -> Notification:
+    """Back on the list, what was taken off it at that moment. Raises Forbidden, NotificationNotFound, NotOnTheList."""
+    message = _given_up(session, actor, notification_id)
+    if message.dismissed_at != dismissed_at:
+        raise NotOnTheList("Somebody did something else with it since. Look at it once more.")
+    message.dismissed_at = None
+    after = {"state": message.state.value}
+    audit.record(session, actor, "notification.put_back", target=("notification", message.id), now=now, after=after)
     publish(session, "notifications", message.id)
     session.flush()
     return message

@@ -67,6 +67,8 @@ class Notification(SQLModel, table=True):
     __table_args__ = (
         sa.Index("ix_notification_due", "next_attempt_at", postgresql_where=sa.text("next_attempt_at IS NOT NULL")),
         sa.Index("ix_notification_created_at", "created_at", "id"),
+        # Whose words are still there (services/operations/retention).
+        sa.Index("ix_notification_words", "created_at", postgresql_where=sa.text("body_sealed <> ''")),
         sa.Index("ix_notification_state", "state", "created_at", "id"),
         sa.Index("ix_notification_ticket_id", "ticket_id", "id", postgresql_where=sa.text("ticket_id IS NOT NULL")),
         # Not unique: a small gateway may count anew after a restart.
@@ -138,6 +140,7 @@ class DeliveryReport(SQLModel, table=True):
     __tablename__ = "delivery_report"
     __table_args__ = (
         sa.UniqueConstraint("provider", "provider_id", "status"),
+        sa.Index("ix_delivery_report_at", "at"),
         sa.Index("ix_delivery_report_waiting", "at", postgresql_where=sa.text("outcome = 'waiting'")),
     )
 
@@ -189,7 +192,10 @@ class PushToken(SQLModel, table=True):
     """An Expo token of one app on one phone; dropped when Expo says that it is dead or the person logs out."""
 
     __tablename__ = "push_token"
-    __table_args__ = (sa.CheckConstraint("(customer_id IS NULL) <> (staff_id IS NULL)", name="of_one_person"),)
+    __table_args__ = (
+        sa.CheckConstraint("(customer_id IS NULL) <> (staff_id IS NULL)", name="of_one_person"),
+        sa.Index("ix_push_token_dropped_at", "dropped_at", postgresql_where=sa.text("dropped_at IS NOT NULL AND token_sealed <> ''")),
+    )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
     token_mac: str = Field(max_length=64, unique=True)

@@ -20,7 +20,7 @@ from services.notifications.desk import GIVEN_UP, NotificationNotFound
 from services.notifications.events import event_named
 from services.notifications.models import Medium, Notification, NotificationState, Urgency
 from services.notifications.policy import Held
-from services.notifications.service import ADDRESS, BODY, SUBJECT
+from services.notifications.service import ADDRESS, SUBJECT, body_of
 from services.tickets.models import Ticket
 
 _SORTS: dict[str, Sequence[Any]] = {"created": (col(Notification.created_at), col(Notification.id))}
@@ -166,18 +166,22 @@ def unread_bells(session: Session, *, actor: Principal) -> int:
 def bells(session: Session, *, actor: Principal) -> tuple[Bell, ...]:
     """The newest of the person's own news."""
     found = session.exec(select(Notification).where(*_own_bells(actor)).order_by(col(Notification.id).desc()).limit(BELLS_SHOWN)).all()
-    return tuple(Bell(row.id or 0, unseal(BODY, row.body_sealed).decode(), row.link, row.created_at, row.read_at is None) for row in found)
+    return tuple(Bell(row.id or 0, body_of(row.body_sealed), row.link, row.created_at, row.read_at is None) for row in found)
 
 
 def words_sent(session: Session, *, actor: Principal, notification_id: int) -> tuple[str, str]:
     """Subject and body as they went; of what holds a code, none. Raises Forbidden, NotificationNotFound."""
-    message = notification_row(session, actor=actor, notification_id=notification_id).notification
+    return words_shown(notification_row(session, actor=actor, notification_id=notification_id).notification)
+
+
+def words_shown(message: Notification) -> tuple[str, str]:
+    """Subject and body as staff may read them; the caller has asked who reads."""
     if message.urgency is Urgency.ONE_TIME:
         return "", "(a one-time code is shown to nobody)"
     if event_named(message.event).holds_secret:
         return "", "(it holds a voucher's code: who may see that reads it on the voucher's page)"
     subject = unseal(SUBJECT, message.subject_sealed).decode() if message.subject_sealed else ""
-    return subject, unseal(BODY, message.body_sealed).decode()
+    return subject, body_of(message.body_sealed)
 
 
 def _own_bells(actor: Principal) -> list[sa.ColumnElement[bool]]:
@@ -201,7 +205,7 @@ def _rows() -> sa.Select[Any]:
 
 
 def _row(message: Notification, customer: Customer | None, staff_name: str | None, reference: str | None) -> NotificationRow:
-    if message.address_sealed is not None:
+    if message.address_sealed:
         to = mask_address(unseal(ADDRESS, message.address_sealed).decode())
     elif customer is not None:
         to = customer.masked_phone

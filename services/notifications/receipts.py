@@ -28,20 +28,20 @@ def queue_receipt(session: Session, *, payment: Payment, now: datetime) -> None:
     )
 
 
-def queue_gift_reminder(session: Session, *, payment: Payment, now: datetime) -> None:
-    """Send the code of a gift once more to whose it is, at most once in a quarter of an hour."""
+def queue_gift_reminder(session: Session, *, payment: Payment, now: datetime) -> bool:
+    """Send the code of a gift once more to whose it is, at most once in a quarter of an hour. Answers whether it is sent now."""
     quarter = int(now.timestamp()) // 900
-    _tell_of_gift(session, payment, dedupe_key=f"gift-reminder:{payment.id}:{quarter}", now=now)
+    return _tell_of_gift(session, payment, dedupe_key=f"gift-reminder:{payment.id}:{quarter}", now=now)
 
 
-def _tell_of_gift(session: Session, payment: Payment, *, dedupe_key: str, now: datetime) -> None:
+def _tell_of_gift(session: Session, payment: Payment, *, dedupe_key: str, now: datetime) -> bool:
     # The receipt code of a gift is known to who bought it, so it opens nothing: what opens is the voucher.
     voucher = session.exec(select(Voucher).where(Voucher.payment_id == payment.id)).one_or_none()
     if voucher is None or voucher.customer_id != payment.customer_id:
-        return
+        return False
     name = packages.terms_of(session, voucher.package_version_id).name
     code = codes.show_code(codes.unseal_code(voucher.code_sealed))
-    tell(
+    told = tell(
         session,
         event="voucher_given",
         to=Recipient(customer_id=payment.customer_id),
@@ -49,12 +49,13 @@ def _tell_of_gift(session: Session, payment: Payment, *, dedupe_key: str, now: d
         dedupe_key=dedupe_key,
         now=now,
     )
+    return bool(told)
 
 
-def queue_reminder(session: Session, *, customer_id: int, references: list[str], now: datetime) -> None:
-    """Send a customer their own receipt codes, at most once in a quarter of an hour."""
+def queue_reminder(session: Session, *, customer_id: int, references: list[str], now: datetime) -> bool:
+    """Send a customer their own receipt codes, at most once in a quarter of an hour. Answers whether they are sent now."""
     quarter = int(now.timestamp()) // 900
-    tell(
+    told = tell(
         session,
         event="receipt_reminder",
         to=Recipient(customer_id=customer_id),
@@ -62,3 +63,4 @@ def queue_reminder(session: Session, *, customer_id: int, references: list[str],
         dedupe_key=f"reminder:{customer_id}:{quarter}",
         now=now,
     )
+    return bool(told)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col
 
 from app.events import publish
-from app.keys import seal
+from app.keys import seal, unseal
 from app.queue import ring
 from app.settings import get_settings
 from services.accounts.models import Customer, Staff
@@ -34,6 +34,7 @@ from services.notifications.wording import FALLBACK_LANGUAGE, Words, shipped
 
 SEND_JOB = "jobs.notifications.send"
 BODY, ADDRESS, SUBJECT, HEADERS = "sms-body", "notification-address", "notification-subject", "mail-headers"
+NO_LONGER_KEPT = "(no longer kept)"
 _MAX_TEXT, _MAX_SUBJECT = 600, 200
 # An app that was not opened for longer may be on a phone in a drawer.
 _APP_IS_USED = timedelta(days=3)
@@ -227,6 +228,11 @@ def words_of(event: str, medium: Medium, language: str, templates: Sequence[_Tem
     if own is not None:
         return own.id, Words(own.subject, own.body)
     return None, shipped(event, medium, language)
+
+
+def body_of(sealed: str) -> str:
+    """The words of a message as they were sent; after their time (services/operations/retention), that they are no longer kept."""
+    return unseal(BODY, sealed).decode() if sealed else NO_LONGER_KEPT
 
 
 def _mail_fields(to: Recipient, headers: Mapping[str, str] | None) -> dict[str, Any]:

@@ -48,6 +48,10 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "en": "INET-Go: {key} is the key to DELETE your account for good. If that is not you, do nothing. Never pass it on.",
         "fr": "INET-Go : {key} est la clé pour SUPPRIMER votre compte. Si ce n'est pas vous, ne faites rien. Ne la donnez jamais.",
     },
+    "erasure_asked": {
+        "en": "INET: we were asked to delete your account and all we know of you, from {day} on. If that was not you, tell us at once.",
+        "fr": "INET : on nous demande de supprimer votre compte, dès le {day}. Si ce n'est pas vous, dites-le-nous vite.",
+    },
     "number_changed": {
         "en": "INET: your account now belongs to the number {number}. If that was not you, tell us at once.",
         "fr": "INET : votre compte est maintenant lié au numéro {number}. Si ce n'est pas vous, dites-le-nous vite.",
@@ -102,6 +106,7 @@ _SUBJECTS: Mapping[str, Mapping[str, str]] = {
     "sla_breach": {"en": "[{reference}] {clock} is overdue"},
     "sla_escalation": {"en": "[{reference}] escalated"},
     "sms_held": {"en": "Texts to customers are held up"},
+    "error_found": {"en": "{what}: {kind} in {process}"},
 }
 _MAILS: Mapping[str, Mapping[str, str]] = {
     "ticket_received": {
@@ -154,6 +159,7 @@ _PUSHES: Mapping[str, Mapping[str, str]] = {
     "ticket_satisfaction": {"en": "How was our help with {reference}?", "fr": "Votre avis sur notre aide ({reference}) ?"},
 }
 _DESK: Mapping[str, str] = {
+    "erasure_waits": "{by} asks for customer {customer} to be erased: tomorrow a second person may carry it out",
     "refund_waits": "{by} asks for a refund of D {dalasi} ({reference}): a second person has to decide",
     "ticket_assigned": "{by} gave you {reference}: {subject}",
     "ticket_mention": "{by} mentioned you in {reference}: {subject}",
@@ -164,6 +170,7 @@ _DESK: Mapping[str, str] = {
     "sla_escalation": "{reference} was escalated ({clock}): {subject}",
     "finding_assigned": "{by} gave you a finding of {day}: {what}.",
     "sms_held": "Texts to customers are held up: {why}. See Messages.",
+    "error_found": "{what}: {kind} at {place} ({process}, release {release}). See Errors.",
 }
 _TITLE = "INET"
 

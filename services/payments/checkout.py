@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
+from app import correlation
 from app.clock import Clock, isoformat
 from app.db import Begin
 from app.errors import InvalidInput
@@ -148,6 +149,7 @@ def save(session: Session, order: Order, *, now: datetime) -> int:
         client_mac=context.mac if context else None,
         mac_trusted=context.mac_trusted if context else False,
         device_id=device.id if device else None,
+        correlation_id=correlation.current(),
         idempotency_mac=keys[0] if keys else None,
         request_digest=order.digest(),
         # Who saves it also opens it; only if they die in between does the sweep.

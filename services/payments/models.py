@@ -74,6 +74,7 @@ class Payment(SQLModel, table=True):
         sa.Index("ix_payment_due", "next_attempt_at", postgresql_where=sa.text("next_attempt_at IS NOT NULL")),
         sa.Index("ix_payment_client", "gateway_id", "client_hid", postgresql_where=sa.text("client_hid IS NOT NULL")),
         sa.Index("ix_payment_created_at", "created_at", "id"),
+        sa.Index("ix_payment_device_known", "created_at", postgresql_where=sa.text("client_mac IS NOT NULL OR client_hid IS NOT NULL")),
         sa.Index("ix_payment_status_since", "status", "status_since"),
         sa.Index("ix_payment_paid_at", "paid_at", postgresql_where=sa.text("paid_at IS NOT NULL")),
         sa.Index("ix_payment_promo", "promo_code_id", "customer_id", postgresql_where=sa.text("promo_code_id IS NOT NULL")),
@@ -109,6 +110,8 @@ class Payment(SQLModel, table=True):
     mac_trusted: bool = False
     device_id: int | None = Field(default=None, foreign_key="device.id", index=True, sa_type=sa.BigInteger)
 
+    # Of the request that began it: its jobs, calls and webhooks are told under the same one.
+    correlation_id: str = Field(default="", max_length=64, sa_column_kwargs={"server_default": ""})
     idempotency_mac: str | None = Field(default=None, max_length=64, unique=True)
     request_digest: str | None = Field(default=None, max_length=64)
 
@@ -290,6 +293,8 @@ class OutboundCallRecord(SQLModel, table=True):
     """One call to an outside service made for a payment: what a person sees between two ledger events."""
 
     __tablename__ = "outbound_call"
+    # What is older than it is kept is found by it (services/operations/retention), as with the other indexes of that kind.
+    __table_args__ = (sa.Index("ix_outbound_call_started_at", "started_at"),)
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
     payment_id: int = Field(foreign_key="payment.id", index=True, sa_type=sa.BigInteger)
@@ -306,7 +311,10 @@ class WebhookEvent(SQLModel, table=True):
     """A webhook as it came, kept under the provider's own id: a hint, acted on by asking the provider (design.md, invariant 5)."""
 
     __tablename__ = "webhook_event"
-    __table_args__ = (sa.Index("ix_webhook_event_pending", "received_at", postgresql_where=sa.text("processed_at IS NULL")),)
+    __table_args__ = (
+        sa.Index("ix_webhook_event_pending", "received_at", postgresql_where=sa.text("processed_at IS NULL")),
+        sa.Index("ix_webhook_event_body", "received_at", postgresql_where=sa.text("body <> '{}'::jsonb")),
+    )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
     provider_event_id: str = Field(max_length=64, unique=True)
@@ -317,3 +325,4 @@ class WebhookEvent(SQLModel, table=True):
     received_at: datetime = Field(sa_type=UtcDateTime)
     processed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     outcome: str | None = Field(default=None, max_length=120)
+    correlation_id: str = Field(default="", max_length=64, sa_column_kwargs={"server_default": ""})

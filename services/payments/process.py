@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
+from app import correlation
 from app.clock import Clock
 from app.db import Begin
 from app.failpoints import boundary
@@ -33,6 +34,16 @@ def advance(begin: Begin, payment_id: int, outside: Outside, *, clock: Clock, on
     """
     with begin() as session:
         step = _take(session, payment_id, now=clock())
+        # In the session still, so that it costs no question.
+        payment = session.get(Payment, payment_id) if step is not None else None
+        told_under = payment.correlation_id if payment is not None else ""
+    if step is not None:
+        with correlation.continuing(told_under):
+            _go_on(begin, step, outside, clock=clock, only_wave=only_wave)
+
+
+def _go_on(begin: Begin, first: Step, outside: Outside, *, clock: Clock, only_wave: bool) -> None:
+    step: Step | None = first
     for _ in range(_MAX_STEPS):
         if step is None:
             return
@@ -103,6 +114,7 @@ def ring_due(session: Session, *, now: datetime) -> int:
         assert payment.id is not None
         # Not rung again while the job waits its turn; if the ring is lost it is due again soon.
         payment.next_attempt_at = now + timedelta(seconds=10)
-        ring(session, ADVANCE_JOB, payment.id, queue="urgent")
+        with correlation.under(payment.correlation_id):
+            ring(session, ADVANCE_JOB, payment.id, queue="urgent")
     session.flush()
     return len(due)

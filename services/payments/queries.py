@@ -16,6 +16,7 @@ from services.accounts.errors import BadPhone
 from services.accounts.models import Customer
 from services.accounts.permissions import Permission, Principal
 from services.listing import Listing, Slice, count, fetch, pick
+from services.network.models import Site
 from services.packages.models import Package, PackageVersion
 from services.packages.promo_models import PromoCode
 from services.payments.errors import PaymentNotFound
@@ -33,8 +34,7 @@ from services.payments.models import (
 from services.vouchers.models import Voucher
 
 _LATE_AFTER = timedelta(minutes=5)
-# A payment is paid within hours of its creation, so the index on creation finds what was paid since a given moment.
-_LONGEST_CHECKOUT = timedelta(days=2)
+_OF_TODAY = 5
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,11 @@ class PaymentRow:
     is_gift: bool
     discount_bututs: int
     paid_at: datetime | None
+    served_at: datetime | None
+    customer_id: int
+    wave_transaction_id: str | None
+    promo_code: str | None
+    site_name: str | None
 
 
 _COLUMNS = (
@@ -101,6 +106,11 @@ _COLUMNS = (
     Payment.is_gift,
     Payment.discount_bututs,
     Payment.paid_at,
+    Payment.served_at,
+    Payment.customer_id,
+    Payment.wave_transaction_id,
+    PromoCode.code,
+    Site.name,
 )
 _SORTS: dict[str, Sequence[Any]] = {
     "created": (col(Payment.created_at), col(Payment.id)),
@@ -114,7 +124,9 @@ def _rows_query() -> sa.Select[Any]:
         .select_from(Payment)
         .join(Customer, col(Customer.id) == Payment.customer_id)
         .join(PackageVersion, col(PackageVersion.id) == Payment.package_version_id)
+        .outerjoin(PromoCode, col(PromoCode.id) == Payment.promo_code_id)
         .outerjoin(Gateway, col(Gateway.id) == Payment.gateway_id)
+        .outerjoin(Site, col(Site.id) == Gateway.site_id)
     )
 
 
@@ -261,39 +273,61 @@ def _timeline(session: Session, payment_id: int | None, events: Sequence[Payment
 
 @dataclass(frozen=True)
 class Today:
-    """The day's numbers in UTC, which is local time in The Gambia. `per_hour_bututs` has one sum for each of the 24 hours."""
+    """What became of the purchases begun today, and what stands still, whenever it was begun; the oldest of `attention` first.
+
+    `attention_is_least`: there are more than were counted.
+    """
+
+    by_status: dict[PaymentStatus, int]
+    last: tuple[PaymentRow, ...]
+    attention: tuple[PaymentRow, ...]
+    attention_count: int
+    attention_is_least: bool
+
+
+@dataclass(frozen=True)
+class Takings:
+    """The day's money in UTC, which is local time in The Gambia. Hours have one sum for each of the 24; `before` is yesterday.
+
+    `taken_before_bututs` is yesterday's sum up to the same time of day.
+    """
 
     taken_bututs: int
     paid_count: int
     taken_before_bututs: int
-    by_status: dict[PaymentStatus, int]
     per_hour_bututs: tuple[int, ...]
-    last: tuple[PaymentRow, ...]
-    attention: tuple[PaymentRow, ...]
-    attention_count: int
+    per_hour_before_bututs: tuple[int, ...]
 
 
 def today(session: Session, *, actor: Principal, now: datetime) -> Today:
-    """Raises Forbidden. `taken_before_bututs` is yesterday's sum up to the same time of day."""
+    """Raises Forbidden."""
     actor.require(Permission.PAYMENTS_READ)
-    start = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    per_hour = _taken_per_hour(session, start)
     by_status = session.execute(
-        pick(Payment.status, sa.func.count()).where(col(Payment.created_at) >= start).group_by(col(Payment.status))
+        pick(Payment.status, sa.func.count()).where(col(Payment.created_at) >= _midnight(now)).group_by(col(Payment.status))
     ).all()
-    last = session.execute(_rows_query().order_by(*(column.desc() for column in _SORTS["created"])).limit(8)).all()
+    last = session.execute(_rows_query().order_by(*(column.desc() for column in _SORTS["created"])).limit(_OF_TODAY)).all()
     needs_a_person = _needs_a_person(now)
-    attention = session.execute(_rows_query().where(needs_a_person).order_by(col(Payment.status_since)).limit(8)).all()
-    return Today(
+    attention = session.execute(_rows_query().where(needs_a_person).order_by(col(Payment.status_since)).limit(_OF_TODAY)).all()
+    waiting, is_least = count(session, pick(Payment.id).where(needs_a_person))
+    return Today({row[0]: row[1] for row in by_status}, tuple(map(_row, last)), tuple(map(_row, attention)), waiting, is_least)
+
+
+def takings(session: Session, *, actor: Principal, now: datetime) -> Takings:
+    """Raises Forbidden."""
+    actor.require(Permission.MONEY_READ)
+    start, day = _midnight(now), timedelta(days=1)
+    per_hour, before = _taken_per_hour(session, start, start + day), _taken_per_hour(session, start - day, start)
+    return Takings(
         taken_bututs=sum(taken for taken, _ in per_hour.values()),
         paid_count=sum(times for _, times in per_hour.values()),
-        taken_before_bututs=_taken_between(session, start - timedelta(days=1), now - timedelta(days=1)),
-        by_status={row[0]: row[1] for row in by_status},
+        taken_before_bututs=_taken_between(session, start - day, now - day),
         per_hour_bututs=tuple(per_hour.get(hour, (0, 0))[0] for hour in range(24)),
-        last=tuple(_row(row) for row in last),
-        attention=tuple(_row(row) for row in attention),
-        attention_count=count(session, pick(Payment.id).where(needs_a_person))[0],
+        per_hour_before_bututs=tuple(before.get(hour, (0, 0))[0] for hour in range(24)),
     )
+
+
+def _midnight(now: datetime) -> datetime:
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _needs_a_person(now: datetime) -> sa.ColumnElement[bool]:
@@ -301,18 +335,18 @@ def _needs_a_person(now: datetime) -> sa.ColumnElement[bool]:
     return sa.or_(col(Payment.status) == PaymentStatus.ATTENTION, late)
 
 
-def _paid_since(start: datetime) -> sa.ColumnElement[bool]:
-    return sa.and_(col(Payment.created_at) >= start - _LONGEST_CHECKOUT, col(Payment.paid_at) >= start)
+def _paid_between(start: datetime, end: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(col(Payment.paid_at) >= start, col(Payment.paid_at) < end)
 
 
-def _taken_per_hour(session: Session, start: datetime) -> dict[int, tuple[int, int]]:
+def _taken_per_hour(session: Session, start: datetime, end: datetime) -> dict[int, tuple[int, int]]:
     hour = sa.cast(sa.extract("hour", col(Payment.paid_at).op("AT TIME ZONE")("UTC")), sa.Integer)
     found = session.execute(
-        pick(hour, sa.func.sum(Payment.amount_bututs), sa.func.count()).where(_paid_since(start)).group_by(sa.text("1"))
+        pick(hour, sa.func.sum(Payment.amount_bututs), sa.func.count()).where(_paid_between(start, end)).group_by(sa.text("1"))
     ).all()
     return {int(at): (int(taken), int(times)) for at, taken, times in found}
 
 
 def _taken_between(session: Session, start: datetime, end: datetime) -> int:
-    taken = session.execute(pick(sa.func.sum(Payment.amount_bututs)).where(_paid_since(start), col(Payment.paid_at) < end)).scalar_one()
+    taken = session.execute(pick(sa.func.sum(Payment.amount_bututs)).where(_paid_between(start, end))).scalar_one()
     return int(taken or 0)

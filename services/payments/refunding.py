@@ -17,8 +17,9 @@ from app.queue import ring
 from services.access.entitlements import entitlement_of_voucher
 from services.access.models import Entitlement, EntitlementState
 from services.access.revoke import live_sessions, revoke
-from services.accounts.models import Role, Staff
+from services.accounts.models import Customer, Role, Staff
 from services.accounts.permissions import ROLE_PERMISSIONS, Permission, Principal
+from services.accounts.traces import traces_of
 from services.audit import service as audit
 from services.notifications.service import Recipient, tell
 from services.payments.checkout import payment_by_public_id
@@ -103,6 +104,7 @@ def ask_refund(
     said = _words(reason, "reason", "Say in a few words why the money goes back.")
     payment = _locked_payment(session, payment_by_public_id(session, public_id).id)
     checkout = _require_refundable(session, payment)
+    said = _without_the_customer(session, payment, said)
     if amount_bututs is not None and amount_bututs != payment.amount_bututs:
         raise WholeSumOnly(field="amount")
     waits = needs_second(session, actor, payment.amount_bututs, now=now)
@@ -154,6 +156,7 @@ def decline_refund(
     """The second person does not agree; nothing changes for the customer. Raises as `approve_refund`, or InvalidInput without a note."""
     said = _words(note, "note", "Say in a few words why not.")
     payment, refund = _to_decide(session, actor, refund_id, expected_revision, now=now)
+    said = _without_the_customer(session, payment, said)
     refund.state, refund.settled_at = RefundState.DECLINED, now
     refund.decided_by, refund.decided_by_id, refund.decided_at, refund.decision_note = actor.label, actor.id, now, said
     session.flush()
@@ -187,6 +190,11 @@ def _words(text: str, field: str, ask: str) -> str:
     if not _SHORTEST_REASON <= len(said) <= _LONGEST_REASON:
         raise InvalidInput(ask if len(said) < _SHORTEST_REASON else f"Keep it under {_LONGEST_REASON} characters.", field=field)
     return said
+
+
+def _without_the_customer(session: Session, payment: Payment, text: str) -> str:
+    """The ledger and the audit keep it for ever: it stands with the payment, so number and name need not be in it."""
+    return traces_of(session.get_one(Customer, payment.customer_id)).out_of(text)
 
 
 def _locked_payment(session: Session, payment_id: int | None) -> Payment:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
+from app import correlation
 from app.clock import Clock
 from app.db import Begin
 from app.events import publish
@@ -33,6 +34,12 @@ def send_refund(begin: Begin, refund_id: int, outside: Outside, *, clock: Clock)
         refund.next_attempt_at = clock() + _PAUSE * min(refund.attempts, 20)
         payment_id = refund.payment_id
         wave_session_id = session.get_one(Checkout, refund.checkout_id).wave_session_id
+        told_under = session.get_one(Payment, payment_id).correlation_id
+    with correlation.continuing(told_under):
+        _send(begin, payment_id, refund_id, wave_session_id, outside, clock=clock)
+
+
+def _send(begin: Begin, payment_id: int, refund_id: int, wave_session_id: str, outside: Outside, *, clock: Clock) -> None:
     boundary("send_refund.before_call")
     failure: OutboundError | None = None
     with recording() as calls:

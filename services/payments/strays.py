@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select, update
 
+from app import correlation
 from app.clock import Clock
 from app.db import Begin
 from app.outbound import OutboundError, Refused, recording
@@ -25,9 +26,15 @@ _HINT_BATCH = 50
 
 def look_for_strays(begin: Begin, payment_id: int, outside: Outside, *, clock: Clock) -> None:
     """Ask Wave for every session of this payment's reference and take in what they became. Safe to repeat."""
-    began_at = clock()
     with begin() as session:
-        reference = session.get_one(Payment, payment_id).reference
+        payment = session.get_one(Payment, payment_id)
+        reference, told_under = payment.reference, payment.correlation_id
+    with correlation.continuing(told_under):
+        _look(begin, payment_id, reference, outside, clock=clock)
+
+
+def _look(begin: Begin, payment_id: int, reference: str, outside: Outside, *, clock: Clock) -> None:
+    began_at = clock()
     found = None
     with recording() as calls:
         try:

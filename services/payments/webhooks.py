@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, select
 
+from app import correlation
 from app.queue import ring
 from app.settings import get_settings
 from services.integrations import wave
@@ -34,6 +35,7 @@ def receive(session: Session, *, body: bytes, signature: str | None, authorizati
             client_reference=event.client_reference,
             body=event.raw,
             received_at=now,
+            correlation_id=correlation.current(),
         )
         .on_conflict_do_nothing()
         .returning(WebhookEvent)
@@ -51,6 +53,13 @@ def follow(session: Session, event: WebhookEvent, *, now: datetime) -> None:
         event.processed_at, event.outcome = now, "no payment of ours"
         session.flush()
         return
+    # The request has an ID of its own; what it starts is told under the payment's, and the log leads from the one to the other.
+    with correlation.continuing(payment.correlation_id):
+        _ring_for(session, event, payment, now=now)
+    session.flush()
+
+
+def _ring_for(session: Session, event: WebhookEvent, payment: Payment, *, now: datetime) -> None:
     assert payment.id is not None
     if payment.paid_at is None:
         payment.next_attempt_at = now
@@ -66,7 +75,6 @@ def follow(session: Session, event: WebhookEvent, *, now: datetime) -> None:
         # A second success, or a session of which we were never told: Wave knows which. Pending until Wave was asked, so that a
         # lost ring costs nobody their money.
         ring(session, strays.LOOK_JOB, payment.id)
-    session.flush()
 
 
 def _checkout_of(session: Session, event: WebhookEvent) -> Checkout | None:

@@ -8,15 +8,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from app.errors import Conflict, NotFound
-from services.access.context import HotspotContext
-from services.access.grants import grant_entitlement
-from services.access.models import Entitlement, Grant
+from services.access.again import offer_again
+from services.access.models import Entitlement
 from services.access.sessions_desk import extend_entitlement
-from services.access.slots import free_slot, held
-from services.accounts.models import Device
+from services.access.slots import free_slot
 from services.accounts.permissions import Permission, Principal
 from services.audit import service as audit
 from services.notifications import Recipient, tell
@@ -38,11 +36,6 @@ class NotOfThisTicket(NotFound):
 class NothingToResend(Conflict):
     code, title = "nothing_to_resend", "Not sent again"
     message = "The code was sent within the last quarter of an hour, or there is no way to the customer. Try again later, or tell it them."
-
-
-class NowhereToLetIn(Conflict):
-    code, title = "nowhere_to_let_in", "No device to let in"
-    message = "No device was let in with this purchase yet. The customer opens the portal's page at the hotspot, which lets them in."
 
 
 def retry_payment(session: Session, *, actor: Principal, reference: str, payment: str, now: datetime) -> TicketEvent:
@@ -87,15 +80,7 @@ def let_in_again(session: Session, *, actor: Principal, reference: str, entitlem
     actor.require(Permission.ACCESS_GRANT)
     ticket = ticket_to_change(session, actor=actor, reference=reference)
     entitlement = _own_time(session, ticket, entitlement_id)
-    devices = [slot.device_id for slot in held(session, entitlement_id)]
-    newest = select(Grant).where(Grant.entitlement_id == entitlement_id, col(Grant.device_id).in_(devices)).order_by(col(Grant.id).desc())
-    last = session.exec(newest.limit(1)).first()
-    if last is None or last.hid is None:
-        raise NowhereToLetIn
-    device = session.get_one(Device, last.device_id)
-    # The MAC is the grant's own, as far as its router vouched for it: nobody learns a new one here.
-    context = HotspotContext(last.gateway_id, last.hid, last.mac or "", False, now)
-    grant_entitlement(session, entitlement, device, context, now=now, actor=actor.label)
+    offer_again(session, entitlement, by=actor.label, now=now)
     target = ("entitlement", entitlement_id)
     audit.record(session, actor, "entitlement.let_in", target=target, now=now, after={"ticket": ticket.reference})
     return _done(session, ticket, "The device is let in again", f"time {entitlement_id}", actor=actor, now=now)

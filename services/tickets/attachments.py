@@ -7,7 +7,7 @@ speaks of, of a transaction that was rolled back, is harmless: the same content 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -178,6 +178,34 @@ def discard(session: Session, row: Attachment) -> None:
         path.with_name(path.name + _THUMBNAIL).unlink(missing_ok=True)
     row.file = None
     session.flush()
+
+
+def files_before(moment: datetime) -> Iterator[str]:
+    """Names of the files, with their folder, that were written before `moment`; thumbnails go with theirs. In no order."""
+    for path in _root().glob("??/*"):
+        if not path.name.endswith(_THUMBNAIL) and path.is_file() and path.stat().st_mtime < moment.timestamp():
+            yield f"{path.parent.name}/{path.name}"
+
+
+def drop_unspoken(session: Session, name: str, *, before: datetime) -> bool:
+    """Take a file off the disk of which no row speaks. Whoever is about to speak of it holds it until their transaction ends."""
+    path = _root() / name
+    _hold(session, path.name, alone=True)
+    if session.exec(select(Attachment.id).where(Attachment.sha256 == path.name, Attachment.file == name).limit(1)).first() is not None:
+        return False
+    try:
+        if path.stat().st_mtime >= before.timestamp():
+            return False
+    except FileNotFoundError:
+        return False
+    path.unlink(missing_ok=True)
+    path.with_name(path.name + _THUMBNAIL).unlink(missing_ok=True)
+    return True
+
+
+def is_missing(name: str) -> bool:
+    """Whether the file of a row is not on the disk."""
+    return not (_root() / name).exists()
 
 
 def _hold(session: Session, content: str, *, alone: bool) -> None:

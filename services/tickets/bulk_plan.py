@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from app.errors import DomainError
 from services.accounts.models import Staff
@@ -15,7 +15,6 @@ from services.tickets.desk_models import Team
 from services.tickets.errors import CannotMerge, MacroIncomplete, MergeNotConfirmed, TicketAlreadyClosed, TicketMerged, TicketNotFound
 from services.tickets.models import UNDONE, Category, HoldReason, Priority, Ticket, TicketState
 from services.tickets.queries import row_of, ticket_page
-from services.tickets.sight import in_sight
 from services.tickets.work_models import Macro
 
 NOBODY = 0
@@ -140,12 +139,6 @@ def is_told(made: Plan, ticket: Ticket) -> bool:
     """Whether its customer would hear of it."""
     has_customer = ticket.customer_id is not None or ticket.correspondent_id is not None
     return has_customer and (made.says or (made.ends and ticket.is_open) or made.change.confirm)
-
-
-def read(session: Session, references: Collection[str], *, actor: Principal) -> list[Ticket]:
-    """Those of these tickets that the person may know of, as they stand, by id."""
-    wanted = select(Ticket).where(col(Ticket.reference).in_(references), *in_sight(actor)).order_by(col(Ticket.id))
-    return list(session.exec(wanted).all())
 
 
 def _filled(session: Session, made: Plan, ticket: Ticket) -> macros.Filled:

@@ -1,18 +1,20 @@
-"""Taking a change of many tickets back: each thing that is still as the step left it becomes what it was; the rest stays and is named."""
+"""Taking a bulk change of a ticket back: each thing that is still as the step left it becomes what it was; the rest stays and is named."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session
 
-from app.errors import DomainError
 from services.accounts.permissions import Principal
-from services.tickets import changes, merging, steps, tags
+from services.audit import service as audit
+from services.tickets import changes, locks, merging, steps, tags
 from services.tickets.changes import By
+from services.tickets.errors import CannotUndo, TicketNotFound
 from services.tickets.models import Category, Priority, Ticket, TicketLabel
+from services.tickets.sight import sees_all
 from services.tickets.work_models import TicketOperation
 
 _NOTE = "A change of several tickets was undone"
@@ -20,27 +22,28 @@ _NAMED = {"assignee_id": "who looks after it", "team_id": "the team", "priority"
 _READ: Mapping[str, Callable[[Any], object]] = {"assignee_id": int, "team_id": int, "priority": Priority, "category": Category}
 
 
-def ticket_ids(session: Session, operation: TicketOperation) -> Collection[int]:
-    """Every ticket that the step touched, also those that took others in."""
-    ids = set()
-    for line in operation.data["lines"]:
-        ids.add(int(line["ticket_id"]))
-        if line["merge"] is not None:
-            ids.add(int(session.get_one(TicketOperation, line["merge"]).data["into_id"]))
-    return ids
+def take_back(session: Session, ticket_id: int, line: Mapping[str, Any], *, actor: Principal, now: datetime) -> list[str]:
+    """Answers what stays as it is now, in words. `line` is what `bulk.change` answered.
 
-
-def take_back(session: Session, operation: TicketOperation, tickets: Mapping[int, Ticket], *, actor: Principal, now: datetime) -> list[str]:
-    """Answers what stays as it is now, in words. The last change is taken back first."""
-    kept: list[str] = []
-    for line in reversed(operation.data["lines"]):
-        ticket = tickets[line["ticket_id"]]
-        try:
-            with session.begin_nested():
-                kept += _take_back(session, line, ticket, tickets, actor, now=now)
-        except DomainError as refusal:
-            kept.append(f"{ticket.reference}: {refusal.text}")
+    Raises TicketNotFound, or CannotUndo when nothing of it is as the step left it.
+    """
+    tickets = locks.by_ids(session, _touched(session, ticket_id, line))
+    ticket = tickets.get(ticket_id)
+    if ticket is None or not (sees_all(actor) or ticket.assignee_id == actor.id):
+        raise TicketNotFound
+    number = ticket.change_number
+    kept = _take_back(session, line, ticket, tickets, actor, now=now)
+    if ticket.change_number == number and kept:
+        raise CannotUndo(f"It was changed since, so it stays as it is: {'; '.join(kept)}.")
+    audit.record(session, actor, "ticket.undo", target=("ticket", ticket.reference), now=now, after={"step": _NOTE, "stays": kept})
     return kept
+
+
+def _touched(session: Session, ticket_id: int, line: Mapping[str, Any]) -> set[int]:
+    """The ticket, and the one that took it in."""
+    if line["merge"] is None:
+        return {ticket_id}
+    return {ticket_id, int(session.get_one(TicketOperation, line["merge"]).data["into_id"])}
 
 
 def _take_back(
@@ -54,7 +57,7 @@ def _take_back(
         after["kept"] = session.get_one(TicketOperation, line["merge"]).data["source_state"]
     elif ticket.merged_into_id is not None:
         into = session.get_one(Ticket, ticket.merged_into_id).reference
-        return [f"{ticket.reference} was merged into {into} since: all of it"]
+        return [f"all of it, merged into {into} since"]
     for name in _NAMED:
         kept += _field(session, ticket, name, before[name], after[name], who, now=now)
     # What was put on comes off, what was taken off comes back; what somebody did to other tags stands.
@@ -62,7 +65,7 @@ def _take_back(
     tags.put(session, ticket, add=taken_off, remove=put_on, who=who, now=now)
     kept += _state(session, ticket, before["kept"], after["kept"], who, now=now)
     if line["said"]:
-        kept.append(f"{ticket.reference}: the reply that was sent")
+        kept.append("the reply that was sent")
     return kept
 
 
@@ -81,7 +84,7 @@ def _field(session: Session, ticket: Ticket, name: str, before: Any, after: Any,
     if before == after:
         return []
     if getattr(ticket, name) != after:
-        return [f"{ticket.reference}: {_NAMED[name]}"]
+        return [_NAMED[name]]
     changes.set_field(session, ticket, name, _READ[name](before) if before is not None else None, who=who, now=now, why=_NOTE)
     label = session.get(TicketLabel, ticket.id) if name == "category" else None
     if label is not None and label.category == after:
@@ -94,6 +97,6 @@ def _state(session: Session, ticket: Ticket, before: Mapping[str, Any], after: M
     if (before["state"], before["hold"]) == (after["state"], after["hold"]):
         return []
     if (ticket.state, ticket.hold_reason) != (after["state"], after["hold"]):
-        return [f"{ticket.reference}: its state"]
+        return ["its state"]
     steps.restore_state(session, ticket, before, who=who, note=_NOTE, now=now)
     return []

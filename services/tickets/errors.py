@@ -118,7 +118,3 @@ class MacroIncomplete(Conflict):
             f"Nothing was sent: for this ticket there is no {named}. Write it yourself, or choose another macro.", missing=missing
         )
         self.missing = missing
-
-
-class TooManyTickets(InvalidInput):
-    code, title = "too_many_tickets", "Too many at once"

@@ -91,7 +91,9 @@ def list_inbound(session: Session, *, actor: Principal, state: InboundState | No
     held = sa.literal_column("inbound_message.state = 'held'", sa.Boolean)
     conditions = [] if state is None else [held if state is S.HELD else col(InboundMessage.state) == state]
     found = fetch(session, pick(InboundMessage).where(*conditions), part, sorts=_SORTS, default_sort="received")
-    total, is_estimate = count(session, pick(InboundMessage.id).where(*conditions), whole_table=None if conditions else "inbound_message")
+    total, is_estimate = count(
+        session, pick(InboundMessage.id).where(*conditions), whole_table=None if conditions else "inbound_message", part=part
+    )
     messages = [row[0] for row in found]
     references = _references(session, actor, messages)
     return Listing(tuple(_row(message, references, longest=_FIRST_WORDS) for message in messages), total, is_estimate)

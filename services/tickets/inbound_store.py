@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -105,6 +106,32 @@ def renew(message: InboundMessage, sender: bytes) -> None:
     message.sender_mac = sender_mac(sender.decode()) if sender else None
     if message.raw_file is not None:
         durable.write(_path(message.raw_file), seal(RAW, raw_of(message)).encode("ascii"))
+
+
+def files_before(moment: datetime) -> Iterator[str]:
+    """Names of the files, with their folder, that were written before `moment`. In no order."""
+    for path in (get_settings().data_dir / _FOLDER).glob("??/*"):
+        if path.is_file() and path.stat().st_mtime < moment.timestamp():
+            yield f"{path.parent.name}/{path.name}"
+
+
+def drop_unspoken(session: Session, name: str, *, before: datetime) -> bool:
+    """Take a file off the disk of which no row speaks; a message that comes again writes it anew, and it is younger then."""
+    if session.execute(sa.select(col(InboundMessage.id)).where(col(InboundMessage.raw_file) == name).limit(1)).first() is not None:
+        return False
+    path = _path(name)
+    try:
+        if path.stat().st_mtime >= before.timestamp():
+            return False
+    except FileNotFoundError:
+        return False
+    path.unlink(missing_ok=True)
+    return True
+
+
+def is_missing(name: str) -> bool:
+    """Whether the file of a row is not on the disk."""
+    return not _path(name).exists()
 
 
 def _kept_in_file(key: str, raw: bytes) -> str:

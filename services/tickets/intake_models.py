@@ -43,6 +43,9 @@ class InboundMessage(SQLModel, table=True):
         sa.Index("ix_inbound_message_received_at", "source", "received_at"),
         sa.Index("ix_inbound_message_sender_mac", "sender_mac", "received_at", postgresql_where=sa.text("sender_mac IS NOT NULL")),
         sa.Index("ix_inbound_message_mail_id", "mail_id", postgresql_where=sa.text("mail_id IS NOT NULL")),
+        # What is still held as it came (services/operations/retention).
+        sa.Index("ix_inbound_message_raw_file", "raw_file", postgresql_where=sa.text("raw_file IS NOT NULL")),
+        sa.Index("ix_inbound_message_raw", "received_at", postgresql_where=sa.text("raw_sealed IS NOT NULL OR raw_file IS NOT NULL")),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)

@@ -18,7 +18,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session
 
 from app.clock import Clock
-from app.db import Begin, engine
+from app.db import Begin
+from app.direct import direct_engine
 from app.events import publish
 from app.failpoints import boundary
 from app.outbound import OutboundError, Refused
@@ -190,7 +191,8 @@ def _note(session: Session, place: str, values: dict[str, object]) -> None:
 @contextmanager
 def alone(lock: int) -> Iterator[bool]:
     """Whether nobody else is at it: held on a connection of its own, since no transaction stays open meanwhile. A death frees it."""
-    with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    # Of the server itself: behind a pooler the next statement may be on another connection, and so would be the lock.
+    with direct_engine() as direct, direct.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         is_mine = bool(connection.execute(sa.select(sa.func.pg_try_advisory_lock(lock))).scalar_one())
         try:
             yield is_mine

@@ -1,4 +1,4 @@
-"""Taking back what moved or changed several things at once, as long as it can be."""
+"""Taking merges and splits back, as long as it can be."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from services.accounts.permissions import Permission, Principal
 from services.audit import service as audit
-from services.tickets import bulk_undo, locks, merging, splitting
+from services.tickets import locks, merging, splitting
 from services.tickets.errors import CannotUndo, OperationNotFound
 from services.tickets.models import Ticket
 from services.tickets.sight import in_sight
@@ -27,7 +27,7 @@ class Undone:
 
 
 def undo(session: Session, *, actor: Principal, operation_id: int, now: datetime) -> Undone:
-    """Take a merge or a split back within a day, a bulk change within ten minutes.
+    """Take a merge or a split back within a day.
 
     Raises Forbidden, OperationNotFound, or CannotUndo: too late, done already, or something that has to be undone first.
     """
@@ -36,7 +36,7 @@ def undo(session: Session, *, actor: Principal, operation_id: int, now: datetime
     if named is None or not _in_sight(session, actor, named):
         raise OperationNotFound
     # The tickets before the step: so everybody takes them in one order.
-    tickets = locks.by_ids(session, _ticket_ids(session, named))
+    tickets = locks.by_ids(session, _ticket_ids(named))
     operation = session.get_one(TicketOperation, operation_id, with_for_update=True, populate_existing=True)
     _require_undoable(operation, now=now)
     kept = _undo(session, operation, tickets, actor, now=now)
@@ -70,15 +70,13 @@ def words(operation: TicketOperation) -> str:
             return f"{data['source']} was merged into {data['into']}"
         case OperationKind.SPLIT:
             return f"{data['new']} was split off {data['source']}"
-    return f"{len(data['lines'])} tickets were changed at once"
 
 
 def _require_undoable(operation: TicketOperation, *, now: datetime) -> None:
     if operation.undone_at is not None:
         raise CannotUndo("It was undone already.")
     if now > operation.undo_until:
-        how_long = "10 minutes" if operation.kind is OperationKind.BULK else "24 hours"
-        raise CannotUndo(f"It can be undone for {how_long}, and they are over.")
+        raise CannotUndo("It can be undone for 24 hours, and they are over.")
 
 
 def _undo(session: Session, operation: TicketOperation, tickets: dict[int, Ticket], actor: Principal, *, now: datetime) -> list[str]:
@@ -89,19 +87,16 @@ def _undo(session: Session, operation: TicketOperation, tickets: dict[int, Ticke
             return merging.take_apart(session, operation, one, other, actor=actor, now=now)
         case OperationKind.SPLIT:
             return splitting.put_back(session, operation, tickets[data["source_id"]], tickets[data["new_id"]], actor=actor, now=now)
-    return bulk_undo.take_back(session, operation, tickets, actor=actor, now=now)
 
 
-def _ticket_ids(session: Session, operation: TicketOperation) -> Collection[int]:
+def _ticket_ids(operation: TicketOperation) -> Collection[int]:
     data = operation.data
-    if operation.kind is OperationKind.BULK:
-        return bulk_undo.ticket_ids(session, operation)
     return [data["source_id"], data["into_id" if operation.kind is OperationKind.MERGE else "new_id"]]
 
 
 def _in_sight(session: Session, actor: Principal, operation: TicketOperation) -> bool:
     """Whoever may know of all the tickets may take the step back; of one that was merged away, the one it lies in counts."""
-    ids = set(_ticket_ids(session, operation))
+    ids = set(_ticket_ids(operation))
     if operation.kind is OperationKind.MERGE:
         ids = {operation.data["into_id"]}
     seen = session.exec(select(Ticket.id).where(col(Ticket.id).in_(ids), *in_sight(actor))).all()
@@ -110,4 +105,4 @@ def _in_sight(session: Session, actor: Principal, operation: TicketOperation) ->
 
 def _target(operation: TicketOperation) -> str:
     data = operation.data
-    return str(data.get("into") or data.get("source") or f"bulk {operation.id}")
+    return str(data.get("into") or data.get("source"))

@@ -1,7 +1,12 @@
-"""What was said in a ticket since somebody read it, so that nobody answers past a colleague or the customer."""
+"""What was said and done in a ticket since somebody read it, so that nobody acts past a colleague or the customer."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
 
 from services.accounts.permissions import Principal
@@ -13,6 +18,43 @@ from services.tickets.models import MessageKind, Ticket, TicketEvent, TicketMess
 _LOOKED_BACK = 1000
 _SHOWN, _BEGINNING = 5, 120
 _DID = {MessageKind.CUSTOMER: "wrote", MessageKind.REPLY: "replied", MessageKind.NOTE: "noted", MessageKind.SYSTEM: "said"}
+
+_NOTED_BY_ITSELF = frozenset({"facts", "triaged", "sla", "outage_told"})
+"""What the product writes into a history without changing what a person decides on."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def whatever_was_noted(change: Callable[Concatenate[Session, _P], _T]) -> Callable[Concatenate[Session, _P], _T]:
+    """The same change of a ticket, for a person who saw its `expected_revision`: what the product noted by itself since then (facts looked
+    up, what triage read, a deadline near) does not make it stale; what anybody did, does.
+
+    A program that sends `If-Match` uses the change itself: for it every revision is another one (RFC 9110, 13.1.1).
+    """
+
+    @wraps(change)
+    def changed(session: Session, /, *args: _P.args, **terms: _P.kwargs) -> _T:
+        reference, expected = terms.get("reference"), terms.get("expected_revision")
+        if isinstance(reference, str) and isinstance(expected, str):
+            terms["expected_revision"] = _as_noted(session, reference, expected)
+        return change(session, *args, **terms)
+
+    return changed
+
+
+def _as_noted(session: Session, reference: str, expected: str) -> str:
+    """The revision of now if only notes of the product lie between; else the one that was seen, which is refused."""
+    ticket = session.exec(
+        select(Ticket).where(Ticket.reference == reference.upper()).execution_options(populate_existing=True)
+    ).one_or_none()
+    if ticket is None or ticket.revision == expected:
+        return expected
+    changed = _changes_since(ticket, expected)
+    if changed is None:
+        return expected
+    newest = select(TicketEvent.kind).where(*_changes_of(ticket)).order_by(col(TicketEvent.id).desc()).limit(changed)
+    return ticket.revision if set(session.exec(newest).all()) <= _NOTED_BY_ITSELF else expected
 
 
 def require_unanswered(session: Session, ticket: Ticket, *, reference: str, expected: str | None, actor: Principal) -> None:
@@ -42,14 +84,16 @@ def _changes_since(ticket: Ticket, expected: str) -> int | None:
     return next((ticket.change_number - number for number in numbers if revision_of(ticket.id, number) == expected), None)
 
 
-def _messages_since(session: Session, ticket: Ticket, changed: int) -> list[int]:
-    """The ids of what was said or came in by a merge with the last `changed` changes.
+def _changes_of(ticket: Ticket) -> tuple[ColumnElement[bool], ...]:
+    """Each change is one event; that a policy was chosen may be an event beside them, and is left out."""
+    return col(TicketEvent.ticket_id) == ticket.id, col(TicketEvent.kind) != "policy"
 
-    Each change is one event; that a policy was chosen may be an event beside them, and is left out.
-    """
+
+def _messages_since(session: Session, ticket: Ticket, changed: int) -> list[int]:
+    """The ids of what was said or came in by a merge with the last `changed` changes."""
     if not changed:
         return []
-    wanted = select(TicketEvent).where(TicketEvent.ticket_id == ticket.id, TicketEvent.kind != "policy")
+    wanted = select(TicketEvent).where(*_changes_of(ticket))
     found: list[int] = []
     for event in session.exec(wanted.order_by(col(TicketEvent.id).desc()).limit(changed)).all():
         if event.kind == "message":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
 from services.tickets.models import TicketWord
@@ -29,7 +30,9 @@ _PART = sa.text(
 
 def gather(session: Session, *, now: datetime) -> int:
     """Take in the words of tickets that changed since the last time, some at a time; answers how many tickets were looked at."""
-    mark = session.get(TicketWord, "", with_for_update=True) or TicketWord(word="", seen_at=_EVER)
+    # Two that begin at once make one mark, and wait for each other at it.
+    session.execute(insert(TicketWord).values(word="", seen_at=_EVER).on_conflict_do_nothing())
+    mark = session.get_one(TicketWord, "", with_for_update=True, populate_existing=True)
     rows = session.execute(_PART, {"since": mark.seen_at, "now": now, "portion": PORTION}).all()
     if not rows:
         return 0
@@ -38,7 +41,7 @@ def gather(session: Session, *, now: datetime) -> int:
     # More of one moment than a portion: passed over, or nothing newer would ever be looked at.
     is_stuck = len(rows) == PORTION and last == mark.seen_at
     mark.seen_at = last + timedelta(microseconds=1) if is_stuck else last
-    session.add(mark)
+    session.flush()
     return len(rows)
 
 

@@ -1,4 +1,4 @@
-"""What people add to tickets and keep about them: tags, watchers, links, macros, views, drafts; and steps that can be taken back."""
+"""What people add to tickets and keep about them: tags, watchers, links, macros, drafts; and steps that can be taken back."""
 
 from __future__ import annotations
 
@@ -76,44 +76,20 @@ class Macro(SQLModel, table=True):
     change_number: int = 0
 
 
-class SavedView(SQLModel, table=True):
-    """Filters, sort and columns of a list under a name; shared with everybody, or the owner's own."""
-
-    __tablename__ = "saved_view"
-    __table_args__ = (sa.UniqueConstraint("page", "owner_id", "name"),)
-
-    id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
-    page: str = Field(max_length=40)
-    name: str = Field(max_length=80)
-    owner_id: int = Field(foreign_key="staff.id", index=True, sa_type=sa.BigInteger)
-    is_shared: bool = False
-    state: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
-
-
-class Draft(SQLModel, table=True):
-    """What somebody was writing: kept on the server, so that a reload, another computer or a deploy loses nothing."""
-
-    staff_id: int = Field(primary_key=True, foreign_key="staff.id", sa_type=sa.BigInteger)
-    place: str = Field(primary_key=True, max_length=80)
-    text: str = Field(sa_type=sa.Text)
-    saved_at: datetime = Field(sa_type=UtcDateTime)
-
-
 class OperationKind(StrEnum):
     MERGE = "merge"
     SPLIT = "split"
-    BULK = "bulk"
 
 
 class TicketOperation(SQLModel, table=True):
-    """A step that moved or changed several things at once, with all that is needed to take it back until `undo_until`."""
+    """A merge or a split, with all that is needed to take it back until `undo_until`."""
 
     __tablename__ = "ticket_operation"
     __table_args__ = (sa.Index("ix_ticket_operation_ticket_id", "ticket_id", "id"),)
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
     kind: OperationKind = Field(sa_type=enum_type(OperationKind))
-    # The ticket that took something in (merge), gave something away (split); None for one on many.
+    # The ticket that took something in (merge), gave something away (split).
     ticket_id: int | None = Field(default=None, foreign_key="ticket.id", sa_type=sa.BigInteger)
     data: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     made_by: str = Field(max_length=254)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -111,13 +111,6 @@ def list_vouchers(session: Session, *, actor: Principal, wanted: VoucherFilter, 
     return Listing(tuple(_row(row) for row in found), total, is_estimate)
 
 
-def states_of(session: Session, *, actor: Principal, ids: Collection[int]) -> dict[int, VoucherState]:
-    """The states of these vouchers, by id, as they are now. Raises Forbidden."""
-    actor.require(Permission.VOUCHERS_READ)
-    rows = session.execute(pick(Voucher.id, Voucher.state).where(col(Voucher.id).in_(ids), gate.is_shown()).order_by(col(Voucher.id)))
-    return dict(rows.all())
-
-
 def _conditions(session: Session, wanted: VoucherFilter) -> list[sa.ColumnElement[bool]]:
     conditions = [gate.is_shown()]
     if wanted.origin:
@@ -132,7 +125,9 @@ def _conditions(session: Session, wanted: VoucherFilter) -> list[sa.ColumnElemen
         owed = col(Voucher.porta_next_attempt_at)
         conditions.append(owed.is_not(None) if wanted.is_owed else owed.is_(None))
     if wanted.state:
-        conditions.append(col(Voucher.state) == wanted.state)
+        # Spelled out, so that PostgreSQL sees that the index of blocked ones serves it.
+        blocked = sa.literal_column("voucher.state = 'blocked'", sa.Boolean)
+        conditions.append(blocked if wanted.state is VoucherState.BLOCKED else col(Voucher.state) == wanted.state)
     if wanted.customer_id is not None:
         conditions.append(col(Voucher.customer_id) == wanted.customer_id)
     if wanted.by_hand is not None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
+from app import correlation
 from app.clock import Clock
 from app.db import Begin
 from app.failpoints import boundary
@@ -44,23 +45,37 @@ def settle_voucher(begin: Begin, voucher_id: int, outside: Outside, *, clock: Cl
     for _ in range(_MOST_CALLS):
         with begin() as session:
             owed = _take(session, voucher_id, now=clock())
+            told_under = _told_under(session, voucher_id) if owed is not None else ""
         if owed is None:
             return
-        boundary("settle_voucher.before_call")
-        answer: Answer
-        with recording() as calls:
-            try:
-                answer = owed.perform(outside)
-            except OutboundError as error:
-                answer = error
-        boundary("settle_voucher.after_call")
-        with begin() as session:
-            voucher, payment = _locked(session, voucher_id)
-            paid_for = voucher.payment_id or voucher.replaced_payment_id
-            if paid_for is not None:
-                keep_calls(session, paid_for, calls)
-            if not _record(session, voucher, payment, owed, answer, now=clock()):
+        with correlation.continuing(told_under):
+            if not _go_on(begin, voucher_id, owed, outside, clock=clock):
                 return
+
+
+def _told_under(session: Session, voucher_id: int) -> str:
+    """The ID under which the purchase that it belongs to is told; empty for one that nobody bought."""
+    voucher = session.get_one(Voucher, voucher_id)
+    paid_for = voucher.payment_id or voucher.replaced_payment_id
+    return session.get_one(Payment, paid_for).correlation_id if paid_for is not None else ""
+
+
+def _go_on(begin: Begin, voucher_id: int, owed: Owed, outside: Outside, *, clock: Clock) -> bool:
+    """Take one step. Answers whether there may be more to do now."""
+    boundary("settle_voucher.before_call")
+    answer: Answer
+    with recording() as calls:
+        try:
+            answer = owed.perform(outside)
+        except OutboundError as error:
+            answer = error
+    boundary("settle_voucher.after_call")
+    with begin() as session:
+        voucher, payment = _locked(session, voucher_id)
+        paid_for = voucher.payment_id or voucher.replaced_payment_id
+        if paid_for is not None:
+            keep_calls(session, paid_for, calls)
+        return _record(session, voucher, payment, owed, answer, now=clock())
 
 
 def _locked(session: Session, voucher_id: int) -> tuple[Voucher, Payment | None]:

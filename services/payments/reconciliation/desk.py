@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlmodel import Session
@@ -19,18 +17,9 @@ from services.payments.reconciliation.errors import FindingDecided, FindingNotFo
 from services.payments.reconciliation.models import FindingState, Fix, ReconciliationFinding
 from services.revision import require
 
-MOST_AT_ONCE = 100
 MIN_NOTE, MAX_NOTE = 3, 300
 # What moves money, or opens what is worth money.
 MOVES_MONEY = frozenset({Fix.GIVE_CREDIT, Fix.HOLD_IN_SUSPENSE, Fix.RECORD_REFUND, Fix.SEND_REFUND, Fix.POST_AGAIN, Fix.ISSUE_AGAIN})
-
-
-@dataclass(frozen=True)
-class Bulk:
-    """What became of several at once: how many were changed, and why others were not, by their number."""
-
-    done: int
-    refused: dict[int, str]
 
 
 def accept(
@@ -92,36 +81,22 @@ def assign(
     return finding
 
 
-def reject_all(session: Session, *, actor: Principal, finding_ids: Sequence[int], note: str, now: datetime) -> Bulk:
-    """Reject several for one reason. Raises Forbidden, or InvalidInput at `note` or `findings`."""
+def reopen(session: Session, *, actor: Principal, finding_id: int, decided_at: datetime, now: datetime) -> ReconciliationFinding:
+    """Take the rejection of that moment back. Raises Forbidden, FindingNotFound, or FindingDecided if it stands otherwise by now."""
     actor.require(Permission.RECONCILIATION_EDIT)
-    _checked(note)
-    return _each(finding_ids, lambda finding_id: reject(session, actor=actor, finding_id=finding_id, note=note, now=now))
-
-
-def assign_all(session: Session, *, actor: Principal, finding_ids: Sequence[int], staff_id: int | None, now: datetime) -> Bulk:
-    """Give several to one person. Raises as `assign` does for the person."""
-    actor.require(Permission.RECONCILIATION_EDIT)
-    return _each(finding_ids, lambda finding_id: assign(session, actor=actor, finding_id=finding_id, staff_id=staff_id, now=now))
+    finding = _locked(session, finding_id)
+    if finding.state is not FindingState.REJECTED or finding.decided_at != decided_at:
+        raise FindingDecided
+    note = finding.note
+    finding.state, finding.decided_by, finding.decided_at, finding.note = FindingState.OPEN, None, None, None
+    before, after = {"state": FindingState.REJECTED, "note": note}, {"state": FindingState.OPEN, "note": None}
+    audit.record(session, actor, "finding.reopen", target=("reconciliation_finding", finding_id), now=now, before=before, after=after)
+    _publish(session, finding)
+    return finding
 
 
 def may_decide(person: Staff) -> bool:
     return person.is_active and Permission.RECONCILIATION_EDIT in ROLE_PERMISSIONS[person.role]
-
-
-def _each(finding_ids: Sequence[int], act: object) -> Bulk:
-    assert callable(act)
-    if not 0 < len(finding_ids) <= MOST_AT_ONCE:
-        raise InvalidInput(f"Choose between 1 and {MOST_AT_ONCE} findings.", field="findings")
-    done, refused = 0, dict[int, str]()
-    # Always in one order, so that two people at it wait for each other instead of blocking each other.
-    for finding_id in sorted(set(finding_ids)):
-        try:
-            act(finding_id)
-            done += 1
-        except (FindingDecided, FindingNotFound) as refusal:
-            refused[finding_id] = refusal.text
-    return Bulk(done, refused)
 
 
 def _checked(note: str) -> str:
@@ -133,12 +108,17 @@ def _checked(note: str) -> str:
 
 def _open(session: Session, actor: Principal, finding_id: int, expected_revision: str | None) -> ReconciliationFinding:
     actor.require(Permission.RECONCILIATION_EDIT)
-    finding = session.get(ReconciliationFinding, finding_id, with_for_update=True, populate_existing=True)
-    if finding is None:
-        raise FindingNotFound
+    finding = _locked(session, finding_id)
     if finding.state is not FindingState.OPEN:
         raise FindingDecided
     require(expected_revision, finding.revision)
+    return finding
+
+
+def _locked(session: Session, finding_id: int) -> ReconciliationFinding:
+    finding = session.get(ReconciliationFinding, finding_id, with_for_update=True, populate_existing=True)
+    if finding is None:
+        raise FindingNotFound
     return finding
 
 

@@ -19,6 +19,7 @@ class WaveMovement(SQLModel, table=True):
     __tablename__ = "wave_movement"
     __table_args__ = (
         sa.Index("ix_wave_movement_day", "day"),
+        sa.Index("ix_wave_movement_payer", "day", postgresql_where=sa.text("counterparty_mobile IS NOT NULL")),
         sa.Index("ix_wave_movement_session", "session_id", postgresql_where=sa.text("session_id IS NOT NULL")),
         sa.Index("ix_wave_movement_payment", "payment_id", postgresql_where=sa.text("payment_id IS NOT NULL")),
     )

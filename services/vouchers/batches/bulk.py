@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
@@ -23,6 +22,8 @@ from services.audit import service as audit
 from services.listing import pick
 from services.revision import require
 from services.vouchers.batch_models import BatchState, VoucherBatch
+from services.vouchers.batches.acting import BulkAction as BulkAction
+from services.vouchers.batches.acting import becomes, why_left
 from services.vouchers.batches.changing import follow, is_one_of, set_state
 from services.vouchers.batches.desk import TARGET
 from services.vouchers.batches.gate import is_shown, locked_batch
@@ -32,22 +33,6 @@ from services.vouchers.models import Voucher, VoucherState
 MOST_IDS = 1000
 _CHUNK, _CHUNK_OF_IDS = 5000, 200
 _LONGEST_REASON = 200
-S = VoucherState
-
-
-class BulkAction(StrEnum):
-    """`expire` cannot be taken back."""
-
-    BLOCK = "block"
-    UNBLOCK = "unblock"
-    EXPIRE = "expire"
-
-
-_FROM: dict[BulkAction, tuple[VoucherState, ...]] = {
-    BulkAction.BLOCK: (S.PENDING, S.ACTIVE),
-    BulkAction.UNBLOCK: (S.BLOCKED,),
-    BulkAction.EXPIRE: (S.PENDING, S.ACTIVE, S.BLOCKED),
-}
 
 
 @dataclass(frozen=True)
@@ -78,20 +63,14 @@ class _Tally:
         self._changed, self._kept = Counter[str](), Counter[str]()
 
     def takes(self, state: VoucherState, *, is_paid: bool, is_gone: bool = False, number: int = 1) -> bool:
-        """Whether vouchers of this state are changed. What was paid for is taken back by a refund, never by letting it expire.
+        """Whether vouchers of this state are changed.
 
         A sale's voucher is blocked because its money goes back or another took its place (`is_gone`): one by one it can be looked at.
         """
-        if state not in _FROM[self._action]:
-            self._kept[state.value] += number
-        elif is_paid and self._action is BulkAction.EXPIRE:
-            self._kept["paid"] += number
-        elif is_gone:
-            self._kept["gone"] += number
-        else:
-            self._changed[state.value] += number
-            return True
-        return False
+        why = why_left(self._action, state, is_paid=is_paid, is_gone=is_gone)
+        counted, name = (self._changed, state.value) if why is None else (self._kept, why)
+        counted[name] += number
+        return why is None
 
     def outcome(self) -> Outcome:
         missing = len(set(self._chosen.ids)) - self._changed.total() - self._kept.total()
@@ -199,7 +178,7 @@ def _change_some(
     hit = [
         voucher for voucher in found if tally.takes(voucher.state, is_paid=voucher.payment_id is not None, is_gone=_stays(action, voucher))
     ]
-    moves = tuple((voucher.id or 0, voucher.state, _target(action, voucher)) for voucher in hit)
+    moves = tuple((voucher.id or 0, voucher.state, becomes(action, voucher)) for voucher in hit)
     for state in VoucherState:
         set_state(session, [number for number, _, target in moves if target is state], state)
     follow(session, [voucher.id or 0 for voucher in hit if voucher.may_be_in_porta], now=now)
@@ -211,12 +190,6 @@ def _change_some(
     for batch in batches:
         publish(session, "batches", batch.id)
     return _Changed(found[-1].id or 0, moves)
-
-
-def _target(action: BulkAction, voucher: Voucher) -> VoucherState:
-    if action is BulkAction.UNBLOCK:
-        return voucher.unblocked
-    return VoucherState.BLOCKED if action is BulkAction.BLOCK else VoucherState.EXPIRED
 
 
 def _lock_batches(session: Session, chosen: Chosen) -> list[VoucherBatch]:

@@ -91,7 +91,9 @@ def order_batch(
     return batch
 
 
-def cancel_batch(session: Session, *, actor: Principal, batch_id: int, now: datetime, expected_revision: str | None = None) -> VoucherBatch:
+def cancel_batch(
+    session: Session, *, actor: Principal, batch_id: int, reason: str = "", now: datetime, expected_revision: str | None = None
+) -> VoucherBatch:
     """Have a batch taken away, while it is being made or as long as nobody has seen a code of it. Cancelled twice, it is cancelled once.
 
     Raises Forbidden, BatchNotFound, Stale or BatchNotCancellable.
@@ -101,11 +103,11 @@ def cancel_batch(session: Session, *, actor: Principal, batch_id: int, now: date
     if batch.state in (BatchState.CANCELLING, BatchState.CANCELLED):
         return batch
     require(expected_revision, batch.revision)
-    if batch.state is BatchState.READY and _is_out(session, batch_id):
+    if batch.state is BatchState.READY and is_out(session, batch_id):
         raise BatchNotCancellable
     before = batch.state
     batch.state, batch.next_attempt_at = BatchState.CANCELLING, now
-    after = {"state": batch.state, "made": batch.made}
+    after = {"state": batch.state, "made": batch.made} | ({"reason": reason} if reason else {})
     audit.record(session, actor, "batch.cancel", target=(TARGET, batch_id), now=now, before={"state": before}, after=after)
     session.flush()
     ring(session, WORK_JOB, batch_id, queue="bulk")
@@ -113,7 +115,7 @@ def cancel_batch(session: Session, *, actor: Principal, batch_id: int, now: date
     return batch
 
 
-def _is_out(session: Session, batch_id: int) -> bool:
+def is_out(session: Session, batch_id: int) -> bool:
     """Whether a code of it was used, or shown to anybody."""
     used = select(Voucher.id).where(Voucher.batch_id == batch_id, Voucher.state == VoucherState.USED).limit(1)
     seen = select(AuditEntry.id).where(

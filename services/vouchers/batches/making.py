@@ -6,6 +6,7 @@ whole or not at all, the next one goes on from what is counted, and there are ne
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ from app.settings import get_settings
 from services.listing import pick
 from services.vouchers.batch_models import BatchState, VoucherBatch
 from services.vouchers.batches.changing import follow, is_one_of, set_state
-from services.vouchers.batches.rows import add_rows
+from services.vouchers.batches.rows import add_rows, draw
 from services.vouchers.models import Voucher, VoucherState
 
 WORK_JOB = "jobs.batches.work"
@@ -30,17 +31,45 @@ _SWEEP = 20
 
 def make(begin: Begin, batch_id: int, *, clock: Clock, chunk: int = CHUNK) -> None:
     """Make what is missing. Safe to run twice, at once, or to die in between."""
-    while _make_chunk(begin, batch_id, now=clock(), chunk=chunk):
-        boundary("batch.chunk_made")
+    with _Ahead(batch_id) as ahead:
+        while _make_chunk(begin, batch_id, ahead, now=clock(), chunk=chunk):
+            boundary("batch.chunk_made")
 
 
-def _make_chunk(begin: Begin, batch_id: int, *, now: datetime, chunk: int) -> bool:
+class _Ahead:
+    """Draws the codes of the next chunk while PostgreSQL writes this one: each has a processor of its own."""
+
+    def __init__(self, batch_id: int) -> None:
+        self._batch_id = batch_id
+        self._thread = ThreadPoolExecutor(1, "batch-codes")
+        self._drawn: tuple[tuple[int, int], Future[list[bytes]]] | None = None
+
+    def __enter__(self) -> _Ahead:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def take(self, first: int, count: int) -> list[bytes]:
+        if self._drawn is not None and self._drawn[0] == (first, count):
+            return self._drawn[1].result()
+        # The first chunk; or another worker made some of this batch in between.
+        return draw(self._batch_id, first, count)
+
+    def begin(self, first: int, count: int) -> None:
+        self._drawn = (first, count), self._thread.submit(draw, self._batch_id, first, count)
+
+
+def _make_chunk(begin: Begin, batch_id: int, ahead: _Ahead, *, now: datetime, chunk: int) -> bool:
     with begin() as session:
         batch = _locked(session, batch_id)
         if batch is None or batch.state is not BatchState.MAKING:
             return False
         count = min(chunk, batch.size - batch.made)
-        add_rows(session, batch, count, now=now)
+        own = ahead.take(batch.made + 1, count)
+        if left := batch.size - batch.made - count:
+            ahead.begin(batch.made + count + 1, min(chunk, left))
+        add_rows(session, batch, own, now=now)
         boundary("batch.rows_copied")
         batch.made += count
         _note_alive(batch, now)

@@ -6,9 +6,9 @@ PostgreSQL's binary format is written here and not by psycopg: most of a row is 
 
 from __future__ import annotations
 
-import itertools
 import struct
-from collections.abc import Iterator
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import psycopg
@@ -19,16 +19,22 @@ from services.vouchers import codes
 from services.vouchers.batch_models import VoucherBatch
 from services.vouchers.models import Voucher, VoucherOrigin, VoucherState
 
-_ACCOUNT_CHARACTERS = 10
+# A batch's number may come again after a restore, and PortaBilling still has the accounts of the one that is lost.
+_ACCOUNT_CHARACTERS = 8
 _HEADER, _END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _ROWS_AT_ONCE = 500
-# What is each voucher's own, in the order of `_own`.
+# The thread that draws lets the one that writes go first this often: Python itself would have it wait 5 ms at each turn, and PostgreSQL
+# with it.
+_TURN, _PAUSE = 100, 0.0001
+# What is each voucher's own, in the order of `draw`.
 _OWN = ("code_mac", "code_sealed", "tail_mac", "porta_account_id")
 
 
-def add_rows(session: Session, batch: VoucherBatch, count: int, *, now: datetime) -> None:
-    """Make `count` vouchers of the batch, in `session`'s transaction. They are `active`: it is the batch's state that holds them shut."""
+def add_rows(session: Session, batch: VoucherBatch, own: Sequence[bytes], *, now: datetime) -> None:
+    """Make one voucher of the batch of each of `own` (`draw`), in `session`'s transaction. They are `active`: it is the batch's state
+    that holds them shut.
+    """
     shared = _shared(batch, now)
     columns = (*_OWN, *shared)
     head, tail = struct.pack("!h", len(columns)), b"".join(shared.values())
@@ -39,10 +45,27 @@ def add_rows(session: Session, batch: VoucherBatch, count: int, *, now: datetime
     assert isinstance(connection, psycopg.Connection)
     with connection.cursor() as cursor, cursor.copy(into) as copy:
         copy.write(_HEADER)
-        own = _own(batch, count)
-        while rows := b"".join(head + each + tail for each in itertools.islice(own, _ROWS_AT_ONCE)):
-            copy.write(rows)
+        for start in range(0, len(own), _ROWS_AT_ONCE):
+            copy.write(head + (tail + head).join(own[start : start + _ROWS_AT_ONCE]) + tail)
         copy.write(_END)
+
+
+def draw(batch_id: int, first: int, count: int) -> list[bytes]:
+    """What is each voucher's own: a code never seen before and an account's name, encoded. `first` is the number of the first one in
+    its batch: names in order are cheaper to index than any others.
+    """
+    rows: list[bytes] = []
+    ends = codes.new_references(count, _ACCOUNT_CHARACTERS)
+    for number, (code, end) in enumerate(zip(codes.new_codes(count), ends, strict=True), first):
+        rows.append(
+            _text(codes.code_mac(code))
+            + _text(codes.seal_code(code))
+            + _int4(codes.tail_mac(code))
+            + _text(f"inet-b{batch_id}-{number:06}-{end.lower()}")
+        )
+        if number % _TURN == 0:
+            time.sleep(_PAUSE)
+    return rows
 
 
 def _shared(batch: VoucherBatch, now: datetime) -> dict[str, bytes]:
@@ -59,17 +82,6 @@ def _shared(batch: VoucherBatch, now: datetime) -> dict[str, bytes]:
         "use_before": _moment(batch.use_before),
         "porta_attempts": _int4(0),
     }
-
-
-def _own(batch: VoucherBatch, count: int) -> Iterator[bytes]:
-    accounts = codes.new_references(count, _ACCOUNT_CHARACTERS)
-    for code, account in zip(codes.new_codes(count), accounts, strict=True):
-        yield (
-            _text(codes.code_mac(code))
-            + _text(codes.seal_code(code))
-            + _int4(codes.tail_mac(code))
-            + _text(f"inet-b{batch.id}-{account.lower()}")
-        )
 
 
 # Each value is its length in bytes and itself; NULL is the length -1.

@@ -1,0 +1,1 @@
+"""What makes the console one thing: lists, search, stories and dashboards over all contexts."""

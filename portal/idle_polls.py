@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import correlation, headers, redis
+from app import correlation, headers, metrics, redis
 from app.settings import get_settings
 from portal.known_routers import known_routers
 from portal.poll_question import Told, ask_about_poll
 
 PREFIX = "/fas/"
 TOLD = "inet.poll_told"
+# Counted under the name of the route that would have answered.
+_ROUTE = "/fas/{slug}"
 _LONGEST, _BODY_SECONDS = 512, 1.0
 # Both calls byte for byte as authmon makes them: `none` and `*` in base64, with the padding escaped or not.
 _CALL = re.compile(rb"auth_get=view&gatewayhash=([0-9a-f]{64})&payload=(bm9uZQ|Kg)(?:==|%3[dD]%3[dD])")
@@ -45,6 +48,7 @@ class IdlePolls:
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
             await self._app(scope, receive, send)
             return
+        began = time.perf_counter()
         call, receive = await _call_of(scope, receive)
         found = _CALL.fullmatch(call) if call is not None else None
         answer = await self._answer(scope, found) if found is not None else None
@@ -52,6 +56,7 @@ class IdlePolls:
             await self._app(scope, receive, send)
             return
         await self._send(scope, send, answer)
+        metrics.answered(_ROUTE, scope["method"], 200, time.perf_counter() - began)
 
     async def _answer(self, scope: Scope, call: re.Match[bytes]) -> bytes | None:
         """The whole answer, or None when it takes more to find it."""

@@ -11,15 +11,18 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import anyio.to_thread
+import structlog
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
 from app.access import public
 from app.db import transaction
 from app.errors import DomainError
 from app.outbound import run_outbound
-from portal import captive, help_pages, limits, rendering, tickets
+from portal import captive, help_pages, last_prices, limits, rendering, tickets
 from portal.buying import From, Wish, buy_for, counter, price_with
+from portal.last_prices import Seen
 from portal.limits import Asker
 from portal.pay_page import pay_page
 from portal.proof import Proof
@@ -38,6 +41,7 @@ from services.payments.find import find_by_receipt, payment_of_client, public_id
 from services.payments.models import TO_BE_SERVED, PaymentStatus
 from services.vouchers.service import enter_code, find_by_code
 
+log = structlog.get_logger(__name__)
 _PUBLIC = [
     public("a customer at a hotspot has no account; what is private is proved by an unguessable id, a code or a phone"),
     Depends(limits.visits),
@@ -51,7 +55,7 @@ fallback = APIRouter(route_class=PageRoute, default_response_class=Response, inc
 
 ProofText = Annotated[str, Form(max_length=400)]
 PaymentId = Annotated[str, Path(max_length=64, pattern=r"^[\w-]+$")]
-_REFRESH_SECONDS = 4
+_REFRESH_SECONDS, _AWAY_REFRESH_SECONDS = 4, 10
 _UNDER_WAY = (PaymentStatus.CREATED, PaymentStatus.CHECKOUT_OPEN, PaymentStatus.ATTENTION, *TO_BE_SERVED)
 
 
@@ -108,14 +112,29 @@ def start_page(request: Request, context: HotspotContext | None, now: datetime) 
 
 
 def _start(visit: Visit) -> Response:
-    with transaction() as session:
-        device = device_from_token(session, visit.device_token)
-        own = _own_of_client(session, visit)
-        payment = payment_of_client(session, visit.context, device, now=visit.now)
-        price_list = offers(session, counter=counter(visit.context, visit.now))
+    try:
+        with transaction() as session:
+            device = device_from_token(session, visit.device_token)
+            own = _own_of_client(session, visit)
+            payment = payment_of_client(session, visit.context, device, now=visit.now)
+            price_list = offers(session, counter=counter(visit.context, visit.now))
+    except OperationalError:
+        seen = last_prices.last(visit.context, now=visit.now)
+        if seen is None:
+            raise
+        return _start_without_database(visit, seen)
+    last_prices.note(visit.context, price_list)
     payment_id = payment.public_id if payment and payment.status in _UNDER_WAY else None
     live = _live(visit, "/portal/", own)
-    return visit.page("start", own=own, payment_id=payment_id, offers=price_list, live=live, refresh=_refresh(own))
+    return visit.page("start", own=own, payment_id=payment_id, offers=price_list, live=live, refresh=_refresh(own), is_away=False)
+
+
+def _start_without_database(visit: Visit, seen: Seen) -> Response:
+    """What was sold a moment ago; the page asks again by itself."""
+    log.warning("database.away", prices_seconds_old=round(seen.age))
+    here = visit.link("/portal/")
+    live = {"self": here, "poll": here, "state": "away"}
+    return visit.page("start", own=None, payment_id=None, offers=seen.offers, live=live, refresh=_AWAY_REFRESH_SECONDS, is_away=True)
 
 
 @router.get("/")

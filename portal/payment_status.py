@@ -13,7 +13,6 @@ from typing import Any, cast
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from app import origin, redis
 from app.access import PublicGate
@@ -22,6 +21,7 @@ from app.db import transaction
 from app.hot import Batcher
 from app.limits import allow
 from app.outbound import run_outbound
+from app.problems import BareRoute
 from portal.limits import STATUS
 from services.integrations.clients import outside
 from services.payments import answers, verify
@@ -74,4 +74,4 @@ async def _ask_redis(batch: list[str]) -> list[bytes | None]:
 
 _kept: Batcher[str, bytes | None] = Batcher(_ask_redis)
 
-route = Route("/api/wave/verify", wave_verify, methods=["GET"], name="wave_verify")
+route = BareRoute("/api/wave/verify", wave_verify, methods=["GET"], name="wave_verify")

@@ -1,6 +1,7 @@
 """`GET /api/portal/packages`: what every page and every phone asks first, so answered from Redis while nothing changes.
 
 The kept lists go with any change of a package, and each by itself after seconds or when a window opens or closes. Buying asks PostgreSQL.
+While that is away, the list that this process saw last is told, with its age in seconds as HTTP has it (`Age`).
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import Annotated, Any
 import anyio.to_thread
 import orjson
 from fastapi import APIRouter, Query, Response
+from sqlalchemy.exc import OperationalError
 
 from app import redis
 from app.clock import utc_now
 from app.db import transaction
 from app.hot import Batcher
-from portal import schemas
+from portal import last_prices, schemas
 from portal.buying import counter
 from portal.schemas import answers
 from services.access.context import HotspotContext, read_context
@@ -37,12 +39,18 @@ async def packages(
 ) -> Response:
     """What is sold now, in its order; without `context`, what is sold everywhere."""
     place = read_context(context, now=utc_now())
-    items = await _kept_items(place)
+    items, headers = await _kept_items(place), {}
     if items is None:
-        items = await anyio.to_thread.run_sync(_fresh, place)
+        try:
+            items = await anyio.to_thread.run_sync(_fresh, place)
+        except OperationalError:
+            seen = last_prices.last(place, now=utc_now())
+            if seen is None:
+                raise
+            items, headers = [_item(offer) for offer in seen.offers], {"Age": str(round(seen.age))}
     more = len(items) > cursor + limit
     body = {"items": items[cursor : cursor + limit], "next_cursor": str(cursor + limit) if more else None}
-    return Response(orjson.dumps(body), media_type="application/json")
+    return Response(orjson.dumps(body), media_type="application/json", headers=headers)
 
 
 async def _kept_items(place: HotspotContext | None) -> _Items | None:
@@ -62,6 +70,7 @@ def _fresh(place: HotspotContext | None) -> _Items:
     with transaction() as session:
         found = offers(session, counter=counter(place, now))
         turns = turns_at(session, now=now)
+    last_prices.note(place, found)
     items = [_item(offer) for offer in found]
     until = min(now.timestamp() + _KEEP_SECONDS, turns.timestamp() if turns else float("inf"))
     with contextlib.suppress(*redis.Away):

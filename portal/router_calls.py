@@ -14,7 +14,6 @@ import structlog
 from sqlmodel import Session
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from app import origin, redis
 from app.access import PublicGate
@@ -22,6 +21,7 @@ from app.clock import utc_now
 from app.db import after_commit, in_transaction
 from app.errors import TooMany
 from app.limits import allow
+from app.problems import BareRoute
 from portal.hotspot import captive_client, online_already, unreadable_entry
 from portal.idle_polls import told_already
 from portal.known_routers import known_routers
@@ -163,4 +163,4 @@ def _text(body: bytes) -> Response:
     return Response(body, media_type="text/plain", headers={"Cache-Control": "no-store"})
 
 
-route = Route("/fas/{slug}", fas, methods=["GET", "POST"], name="fas")
+route = BareRoute("/fas/{slug}", fas, methods=["GET", "POST"], name="fas")

@@ -6,7 +6,7 @@ from importlib import import_module
 
 _MODULES = (
     "login",
-    "dashboard",
+    "dashboard.page",
     "money",
     "ledger",
     "payments",
@@ -24,6 +24,7 @@ _MODULES = (
     "packages",
     "promos",
     "customers",
+    "customer",
     "sessions",
     "session",
     "gateways",
@@ -53,6 +54,7 @@ _MODULES = (
     "duty",
     "ticket_reports",
     "triage_quality",
+    "palette",
     "bell",
     "notifications",
     "notification_templates",
@@ -61,7 +63,23 @@ _MODULES = (
     "staff_member",
     "roles",
     "tokens",
+    "errors",
+    "error",
+    "retention",
+    "backups",
     "audit",
+    "system_health",
+    "style_guide",
+    "jobs",
+    "job",
+    "job_failure",
+    "help.index",
+    "help.navigation",
+    "help.role",
+    "help.journey",
+    "help.glossary",
+    "help.keyboard",
+    "help.architecture",
     "profile",
     "reset",
 )
@@ -69,7 +87,10 @@ _MODULES = (
 
 def register() -> None:
     """Import every page module, whose `@console_page` declares its pages, and put them on NiceGUI's application with their assets."""
-    from pages import frame, shell
+    from pages import browser_store, connection, frame, shell
+
+    browser_store.install()
+    connection.install()
 
     for module in _MODULES:
         import_module(f"pages.{module}")

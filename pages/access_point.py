@@ -154,7 +154,7 @@ def _show_label(point: AccessPoint) -> None:
 def _health(story: _Story, days: int, look_back: Callable[[int], Awaitable[None]]) -> None:
     point = story.row.point
     with panel("Health"):
-        with ui.element("div").classes("row items-center w-full q-mb-md").style("gap: 8px 12px"):
+        with ui.element("div").classes("line w-full q-mb-md"):
             chip(point.health).mark("health")
             ui.label("since").classes("soft")
             moment(point.health_since)
@@ -165,7 +165,7 @@ def _health(story: _Story, days: int, look_back: Callable[[int], Awaitable[None]
             toggle = ui.toggle(dict(_SPANS), value=days, on_change=lambda event: look_back(event.value))
             toggle.props('dense no-caps unelevated toggle-color=primary aria-label="How far back"').mark("span")
         health_strip(story.stretches, start=story.start, end=story.end)
-        with ui.element("div").classes("row w-full q-mt-md").style("gap: 4px 16px"):
+        with ui.element("div").classes("line w-full q-mt-md"):
             ui.label(f"Up {share_text(story.uptime)} of this time").classes("strong").mark("uptime")
             if story.uptime.offline:
                 ui.label(f"{words.span(story.uptime.offline)} down").classes("soft")

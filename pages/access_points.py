@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nicegui import ui
 
 from app.db import in_transaction
 from pages.components import words
+from pages.components.bulk_bar import bulk_of
 from pages.components.columns import Column, chip_cell, state_cell, time_cell
-from pages.components.list_state import Choice, ListState
+from pages.components.list_file import list_file
+from pages.components.list_state import Choice, Filter, ListState
+from pages.components.list_views import BuiltIn
 from pages.components.parts import page_header
 from pages.components.table import ServerTable
 from pages.discovery_panel import discovery_panel
@@ -32,6 +36,14 @@ COLUMNS = (
     Column("site", "Site"),
     Column("gateway", "Gateway"),
     Column("model", "Model", phone="hide"),
+    Column("mac", "MAC", "code", hidden=True),
+    Column("address", "Address", "code", hidden=True),
+)
+VIEWS: tuple[BuiltIn, ...] = (
+    ("All", {}),
+    ("Offline", {"health": Health.OFFLINE.value}),
+    ("Not linked", {"linked": _UNLINKED}),
+    ("Vanished", {"show": "vanished"}),
 )
 
 
@@ -46,6 +58,8 @@ def row_cells(row: AccessPointRow) -> dict[str, Any]:
         "site": row.site_name,
         "gateway": row.gateway_name,
         "model": point.model,
+        "mac": point.mac,
+        "address": point.address,
     }
 
 
@@ -68,6 +82,23 @@ async def load(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:
     return Listing(tuple(row_cells(row) for row in found.rows), found.total, found.is_estimate)
 
 
+def _filters(sites: Mapping[str, str]) -> tuple[Filter, ...]:
+    return (
+        Choice("health", "Health", {state.value: words.words_of(state).text for state in Health}),
+        Choice("site", "Site", {_NO_SITE: "No site", **sites}),
+        Choice("linked", "Gateway", {_LINKED: "Linked", _UNLINKED: "Not linked"}),
+        Choice("show", "Show", dict(_SHOW.items())),
+    )
+
+
+async def filters_for(actor: Principal) -> Sequence[Filter]:
+    return _filters(await in_transaction(site_choices, actor=actor))
+
+
+_DEFAULT = ListState(sort="name", descending=False, filters={"show": "present"})
+FILE = list_file(POINTS_PATH, "access-points", columns=COLUMNS, load=load, default=_DEFAULT, filters=filters_for, is_audited=False)
+
+
 @console_page(
     POINTS_PATH, title="Access points", permission=Permission.NETWORK_READ, icon="cell_tower", group="Network", in_navigation=True
 )
@@ -81,16 +112,14 @@ async def access_points_page(actor: Principal) -> None:
     table = ServerTable(
         path=POINTS_PATH,
         marker="access-points",
+        file=FILE,
+        bulk=bulk_of("access-points", actor),
+        views=VIEWS,
         columns=COLUMNS,
         load=load,
-        default=ListState(sort="name", descending=False, filters={"show": "present"}),
+        default=_DEFAULT,
         search="Name, MAC or address",
-        filters=(
-            Choice("health", "Health", {state.value: words.words_of(state).text for state in Health}),
-            Choice("site", "Site", {_NO_SITE: "No site", **sites}),
-            Choice("linked", "Gateway", {_LINKED: "Linked", _UNLINKED: "Not linked"}),
-            Choice("show", "Show", dict(_SHOW.items())),
-        ),
+        filters=_filters(sites),
         empty=("No access points yet", "Discovery finds them in OpenWISP, every hour and when you ask for it."),
     )
     await table.first()

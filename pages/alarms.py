@@ -49,10 +49,33 @@ ALARMS: dict[AlarmKind, AlarmWords] = {
     A.MONITORING_ABSENT: AlarmWords(
         "OpenWISP has no monitoring", "Install OpenWISP's monitoring module, or ask who runs it. Without it nobody knows what is down."
     ),
+    A.ERRORS_MANY: AlarmWords(
+        "Many errors", "Look at the page Errors, newest first. After an upgrade, think of going back to the release before."
+    ),
     A.LOW_STOCK: AlarmWords(
         "Few vouchers in stock",
         "See whether PortaBilling answers: the stock is filled up again by itself as soon as it does. If it answers, "
         "look at what it says to the vouchers that wait.",
+    ),
+    A.JOB_MISSED: AlarmWords(
+        "A job does not run", "Look at the page Jobs: whether its queue has a worker, and what else waits there. Run it now to see it end."
+    ),
+    A.JOB_FAILING: AlarmWords(
+        "A job fails again and again", "Its failures on the page Jobs say why. What it looks after waits until it runs through."
+    ),
+    A.QUEUE_OLD: AlarmWords(
+        "Jobs wait too long", "Start more workers of this queue, or see on the page Jobs which job takes so long that others wait."
+    ),
+    A.PROCESS_ABSENT: AlarmWords(
+        "A process is missing", "Start it: `inet worker` or `inet scheduler`. If it ends by itself, its log says why."
+    ),
+    A.PART_DOWN: AlarmWords("A part does not answer", "What it means for customers, and what to do, stands on the page System health."),
+    A.BACKUP_OLD: AlarmWords(
+        "No good back-up for too long",
+        "The page Back-ups says why the newest ones failed: most often a full disk, or another pg_dump.",
+    ),
+    A.DISK_LOW: AlarmWords(
+        "Little room on a disk", "Make room before it is full: then PostgreSQL stops, and with it all else. Old back-ups and logs go first."
     ),
 }
 PATH = "/console/incidents"
@@ -147,5 +170,5 @@ def _check(name: str, check: NetworkCheck | None) -> None:
             ui.label(check.message).classes("soft small full-width")
         if check.outcome is not None and check.outcome is not CheckOutcome.DONE and check.done_at is not None:
             with ui.element("div").classes("soft small full-width"):
-                ui.label("It last went well ").style("display: inline")
+                ui.label("It last went well ").classes("flow")
                 moment(check.done_at)

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.db import in_transaction
 from pages.components.columns import Column, time_cell
+from pages.components.list_file import list_file
 from pages.components.list_state import Choice, Day, ListState
 from pages.components.parts import page_header
 from pages.components.table import ServerTable
@@ -29,6 +30,7 @@ COLUMNS = (
 # A test fails when something is audited that cannot be chosen here.
 KINDS = {
     "customer": "Customers",
+    "retention": "Retention",
     "package": "Packages",
     "promo_code": "Promo codes",
     "voucher": "Vouchers",
@@ -57,12 +59,18 @@ KINDS = {
     "macro": "Macros",
     "checklist": "Checklists",
     "triage_model": "Triage",
+    "bulk_operation": "Steps on many rows",
     "view": "Views of lists",
+    "list": "Files of lists",
     "staff": "Staff",
     "api_token": "API tokens",
     "secret": "Keys",
+    "error_group": "Errors",
+    "job": "Jobs",
+    "backup": "Back-ups",
     "sync": "Sync of phones",
 }
+_FILTERS = (Choice("kind", "Records", KINDS), Day("on", "On"))
 
 
 def row_cells(entry: AuditEntry) -> dict[str, Any]:
@@ -95,6 +103,10 @@ async def load(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:
     return Listing(tuple(row_cells(row) for row in found.rows), found.total, found.is_estimate)
 
 
+_DEFAULT = ListState(sort="id")
+FILE = list_file(PATH, "audit", columns=COLUMNS, load=load, default=_DEFAULT, filters=_FILTERS)
+
+
 @console_page(PATH, title="Audit", permission=Permission.AUDIT_READ, icon="fact_check", group="Administration", in_navigation=True)
 async def audit_page() -> None:
     with page_header("Audit", lead="Who did what to which record, and from where. Nothing here can be changed, by anybody."):
@@ -102,11 +114,12 @@ async def audit_page() -> None:
     table = ServerTable(
         path=PATH,
         marker="audit",
+        file=FILE,
         columns=COLUMNS,
         load=load,
-        default=ListState(sort="id"),
+        default=_DEFAULT,
         search="Action, record, person or correlation ID",
-        filters=(Choice("kind", "Records", KINDS), Day("on", "On")),
+        filters=_FILTERS,
         empty=("Nothing yet", "As soon as somebody changes something in the console, it stands here."),
     )
     await table.first()

@@ -86,7 +86,7 @@ def _head(shown: BatchPage, actor: Principal, refresh: Callable[[], Awaitable[No
                     (BulkAction.UNBLOCK, "Lift all blocks"),
                     (BulkAction.EXPIRE, "Expire all"),
                 ):
-                    ui.menu_item(text, partial(ask_for_bulk, action, batch_id=batch.id, done=refresh)).mark(f"all-{action}")
+                    ui.menu_item(text, partial(ask_for_bulk, action, batch_id=batch.id or 0, done=refresh)).mark(f"all-{action}")
         # Whether a code of it was seen is known only when it is tried; then it is said.
         if may and batch.state in (BatchState.MAKING, BatchState.READY) and not shown.figures.used:
             action_button("Cancel the batch", partial(_cancel, shown, refresh), icon="close", danger=True).mark("cancel")

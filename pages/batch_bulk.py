@@ -1,8 +1,8 @@
-"""Blocking, unblocking and expiring many vouchers: what would happen is shown first, and what happened to each afterwards."""
+"""Blocking, unblocking and expiring all vouchers of a batch: what would happen is counted first, and what happened afterwards."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import anyio.to_thread
@@ -20,7 +20,6 @@ from pages.shell import current_staff, toast_on_refusal
 from services.vouchers.batches import bulk
 from services.vouchers.batches.bulk import BulkAction, Chosen, Outcome
 from services.vouchers.models import VoucherState
-from services.vouchers.queries import states_of
 
 _TITLES = {BulkAction.BLOCK: "Block", BulkAction.UNBLOCK: "Lift the block of", BulkAction.EXPIRE: "Expire"}
 _DONE = {BulkAction.BLOCK: "blocked", BulkAction.UNBLOCK: "free again", BulkAction.EXPIRE: "expired"}
@@ -30,25 +29,16 @@ _WHAT = {
     BulkAction.EXPIRE: "Nobody can enter them any more. This cannot be taken back.",
 }
 _KEPT = {"paid": "paid for by a customer: give the money back instead", "not_found": "no longer there"}
-# Of more, the counts above say enough.
-_SHOWN = 100
 
 
-async def ask_for_bulk(
-    action: BulkAction, *, done: Callable[[], Awaitable[None]], batch_id: int | None = None, ids: Sequence[int] = ()
-) -> None:
-    """Preview, reason, and the result: of a whole batch, or of the vouchers with these ids."""
-    chosen = Chosen(batch_id, tuple(ids))
+async def ask_for_bulk(action: BulkAction, *, batch_id: int, done: Callable[[], Awaitable[None]]) -> None:
+    """Preview, reason, and the result."""
+    chosen = Chosen(batch_id)
     with toast_on_refusal():
-        by = await current_staff()
-        outcome = await in_transaction(bulk.preview, actor=by, action=action, chosen=chosen)
-        before = await in_transaction(states_of, actor=by, ids=ids)
-        _ask(action, chosen, outcome, before, done)
+        _ask(action, chosen, await in_transaction(bulk.preview, actor=await current_staff(), action=action, chosen=chosen), done)
 
 
-def _ask(
-    action: BulkAction, chosen: Chosen, outcome: Outcome, before: Mapping[int, VoucherState], done: Callable[[], Awaitable[None]]
-) -> None:
+def _ask(action: BulkAction, chosen: Chosen, outcome: Outcome, done: Callable[[], Awaitable[None]]) -> None:
     many = "one voucher" if outcome.total == 1 else f"{outcome.total:,} vouchers"
     with dialog_card(f"{_TITLES[action]} {many}") as dialog:
         ui.label(_WHAT[action]).classes("soft")
@@ -68,8 +58,7 @@ def _ask(
             told = await anyio.to_thread.run_sync(
                 partial(bulk.run, transaction, actor=by, action=action, chosen=chosen, reason=reason.value or "", clock=utc_now)
             )
-            after = await in_transaction(states_of, actor=by, ids=chosen.ids)
-            _show(action, told, before, after)
+            _show(action, told)
             await done()
 
         form_buttons(dialog, {"reason": reason}, yes=_TITLES[action].split(" ")[0], act=act, danger=True, marker="bulk-apply")
@@ -94,25 +83,11 @@ def _state(name: str) -> str:
     return words.words_of(VoucherState(name)).text if name in set(VoucherState) else {"paid": "Paid for", "not_found": "Not found"}[name]
 
 
-def _show(action: BulkAction, outcome: Outcome, before: Mapping[int, VoucherState], after: Mapping[int, VoucherState]) -> None:
-    """What became of each that was chosen one by one; of a whole batch, the counts."""
+def _show(action: BulkAction, outcome: Outcome) -> None:
     kept = sum(outcome.kept.values())
     with dialog_card(f"{outcome.total:,} {_DONE[action]}" + (f", {kept:,} left as they were" if kept else "")) as dialog:
         dialog.mark("bulk-result")
-        if before:
-            with ui.element("div").classes("choices tall"):
-                for number, old in list(before.items())[:_SHOWN]:
-                    new = after.get(number, old)
-                    _line(f"No. {number}", _became(old, new))
-            if len(before) > _SHOWN:
-                ui.label(f"and {len(before) - _SHOWN} more").classes("soft small")
-        else:
-            ui.label("The history of each voucher says who did it, when and why.").classes("soft")
+        ui.label("The history of each voucher says who did it, when and why.").classes("soft")
         with ui.element("div").classes("buttons"):
             ui.button("Done", on_click=dialog.close).props("unelevated color=primary").mark("done")
     dialog.open()
-
-
-def _became(old: VoucherState, new: VoucherState) -> str:
-    was, now = words.words_of(old).text.lower(), words.words_of(new).text.lower()
-    return f"{was} → {now}" if old is not new else f"{was}: left as it was"

@@ -36,7 +36,7 @@ def order_form(on_sale: Sequence[Offer], sites: Mapping[str, str]) -> None:
             fields["package_id"].props("outlined hide-bottom-space").classes("whole").mark("field-package")
             fields["name"] = text_field("Name", "name", props='maxlength=80 hint="by which you find it again"').classes("whole")
             fields["size"] = text_field("How many", "size", props="inputmode=numeric maxlength=9").classes("whole")
-            with ui.row().classes("whole").style("gap: 8px").props('role=group aria-label="Common sizes"'):
+            with ui.element("div").classes("whole line").props('role=group aria-label="Common sizes"'):
                 for size in _COMMON:
                     button = ui.button(f"{size:,}", on_click=lambda size=size: fields["size"].set_value(str(size)))
                     button.props("outline dense no-caps color=link")

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
-from typing import Any
-
 from nicegui import ui
 
 from pages.components import words
-from pages.components.parts import Facts, notice, panel
+from pages.components.charts import Series, bar_chart
+from pages.components.figures import Bar, bars
+from pages.components.parts import Facts, notice, panel, tile
 from pages.components.states import empty_state
-from pages.report_parts import Bar, Cell, bars, percent, table
+from pages.report_parts import percent
 from services.vouchers.batch_models import BatchState, VoucherBatch
 from services.vouchers.batch_queries import BatchFigures, BatchPage
 from services.vouchers.models import VoucherState
-
-_GREY, _USED = "#7d8996", "#1b9482"
 
 
 def tiles(shown: BatchPage) -> None:
@@ -31,10 +27,7 @@ def tiles(shown: BatchPage) -> None:
     )
     with ui.element("div").classes("tiles").mark("figures"):
         for label, number, note in said:
-            with ui.element("div").classes("tile"):
-                ui.label(label).classes("label")
-                ui.label(number).classes("number")
-                ui.label(note).classes("note")
+            tile(label, number, note)
 
 
 def progress_panel(batch: VoucherBatch) -> None:
@@ -52,7 +45,7 @@ def _progress(label: str, done: int, whole: int, *, marker: str) -> None:
     share = done / whole
     said = f"{label}: {done:,} of {whole:,}"
     with ui.element("div").classes("w-full q-mb-sm").mark(f"progress-{marker}"):
-        with ui.element("div").style("display: flex; justify-content: space-between; gap: 8px"):
+        with ui.element("div").classes("line apart one"):
             ui.label(label).classes("soft")
             ui.label(f"{done:,} of {whole:,}").classes("strong")
         bar = ui.linear_progress(share, show_value=False, size="8px").props("rounded color=primary")
@@ -84,12 +77,16 @@ def days_panel(figures: BatchFigures) -> None:
         if not figures.by_day:
             empty_state("Not used yet", "The first voucher that is entered is shown here.", icon="event_available")
             return
-        said = f"{sum(number for _, number in figures.by_day):,} vouchers used in {len(figures.by_day)} days"
-        chart = ui.echart(_chart(figures.by_day)).classes("w-full").style("height: 200px").mark("used-by-day")
-        chart.props(f'role=img aria-label="{said}. The numbers are in the table below."')
-        with ui.expansion("The numbers as a table").classes("w-full").props("dense"):
-            rows = [[Cell(f"{day:%a} {day.day} {day:%b %Y}"), Cell(f"{number:,}")] for day, number in reversed(figures.by_day)]
-            table("Used by day", ("Day", "Used"), rows, marker="days")
+        numbers = [number for _, number in figures.by_day]
+        bar_chart(
+            "Used by day",
+            [f"{day.day} {day:%b}" for day, _ in figures.by_day],
+            (Series("Used", numbers),),
+            said=f"{sum(numbers):,} vouchers used in {len(numbers)} days",
+            rows=("Day", [f"{day:%a} {day.day} {day:%b %Y}" for day, _ in figures.by_day]),
+            marker="used-by-day",
+            is_newest_first=True,
+        )
 
 
 def places_panel(figures: BatchFigures) -> None:
@@ -99,26 +96,3 @@ def places_panel(figures: BatchFigures) -> None:
             return
         most = max(number for _, number in figures.by_place)
         bars([Bar(name, number / most, f"{number:,}") for name, number in figures.by_place], marker="places")
-
-
-def _chart(days: Sequence[tuple[date, int]]) -> dict[str, Any]:
-    style = {"color": _USED, "borderRadius": [3, 3, 0, 0]}
-    return {
-        "animation": False,
-        "grid": {"left": 8, "right": 8, "top": 12, "bottom": 4, "containLabel": True},
-        "tooltip": {"trigger": "axis"},
-        "xAxis": {
-            "type": "category",
-            "data": [f"{day.day} {day:%b}" for day, _ in days],
-            "axisLabel": {"color": _GREY},
-            "axisTick": {"show": False},
-            "axisLine": {"lineStyle": {"color": _GREY, "opacity": 0.4}},
-        },
-        "yAxis": {
-            "type": "value",
-            "minInterval": 1,
-            "axisLabel": {"color": _GREY},
-            "splitLine": {"lineStyle": {"color": _GREY, "opacity": 0.2}},
-        },
-        "series": [{"name": "Used", "type": "bar", "data": [number for _, number in days], "itemStyle": style, "barMaxWidth": 16}],
-    }

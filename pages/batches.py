@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from app.db import in_transaction
 from pages.batch_order import order_form
 from pages.components import words
+from pages.components.bulk_bar import bulk_of
 from pages.components.columns import Column, state_cell, time_cell
-from pages.components.list_state import Choice, ListState
+from pages.components.list_file import list_file
+from pages.components.list_state import Choice, Filter, ListState
+from pages.components.list_views import BuiltIn
 from pages.components.parts import action_button, page_header
 from pages.components.table import ServerTable
 from pages.live import refresh_on
@@ -18,16 +22,16 @@ from pages.shell import console_page
 from services.accounts.permissions import Permission, Principal
 from services.listing import Listing
 from services.network.site_queries import site_choices
-from services.packages.service import offers
+from services.packages.service import Offer, offers
 from services.vouchers.batch_models import BatchState, VoucherBatch
 from services.vouchers.batch_queries import BatchFilter, BatchRow, list_batches
 
 PATH = "/console/batches"
 COLUMNS = (
-    Column("name", "Batch", "link", phone="title"),
+    Column("name", "Batch", "link", phone="title", second="Name"),
     Column("state", "State", "chip", phone="corner"),
     Column("package", "Package"),
-    Column("size", "Vouchers", "money"),
+    Column("size", "Vouchers", "number"),
     Column("progress", "In PortaBilling"),
     Column("used", "Used"),
     Column("seller", "Seller"),
@@ -78,27 +82,47 @@ async def load(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:
     return Listing(tuple(row_cells(row) for row in found.rows), found.total, found.is_estimate)
 
 
+async def _choices(actor: Principal) -> tuple[Sequence[Offer], dict[str, str]]:
+    sold = await in_transaction(partial(offers, on_sale_only=False))
+    return sold, await in_transaction(site_choices, actor=actor) if actor.may(Permission.NETWORK_READ) else {}
+
+
+async def filters_for(actor: Principal) -> Sequence[Filter]:
+    return _filters(*await _choices(actor))
+
+
+def _filters(sold: Sequence[Offer], sites: Mapping[str, str]) -> tuple[Filter, ...]:
+    return (
+        Choice("state", "State", {state.value: words.words_of(state).text for state in BatchState}),
+        Choice("package", "Package", {offer.public_id: offer.terms.name for offer in sold}),
+        Choice("site", "Site", sites),
+    )
+
+
+VIEWS: tuple[BuiltIn, ...] = (("All", {}), ("Being made", {"state": BatchState.MAKING.value}))
+_DEFAULT = ListState(sort="created")
+FILE = list_file(PATH, "batches", columns=COLUMNS, load=load, default=_DEFAULT, filters=filters_for)
+
+
 @console_page(PATH, title="Batches", permission=Permission.VOUCHERS_READ, icon="layers", group="Money", in_navigation=True)
 async def batches_page(actor: Principal) -> None:
-    sold = await in_transaction(partial(offers, on_sale_only=False))
-    sites = await in_transaction(site_choices, actor=actor) if actor.may(Permission.NETWORK_READ) else {}
+    sold, sites = await _choices(actor)
     lead = "Many vouchers at once, to print and to hand to a seller. All of a batch can be used, or none."
     with page_header("Batches", lead=lead):
         if actor.may(Permission.VOUCHERS_BATCH):
             on_sale = [offer for offer in sold if offer.is_on_sale]
-            action_button("Order a batch", lambda: order_form(on_sale, sites), icon="add", main=True).mark("order")
+            action_button("Order a batch", lambda: order_form(on_sale, sites), icon="add", main=True).props("data-key=n").mark("order")
     table = ServerTable(
         path=PATH,
         marker="batches",
+        file=FILE,
+        bulk=bulk_of("batches", actor),
+        views=VIEWS,
         columns=COLUMNS,
         load=load,
-        default=ListState(sort="created"),
+        default=_DEFAULT,
         search="Name, seller or note",
-        filters=(
-            Choice("state", "State", {state.value: words.words_of(state).text for state in BatchState}),
-            Choice("package", "Package", {offer.public_id: offer.terms.name for offer in sold}),
-            Choice("site", "Site", sites),
-        ),
+        filters=_filters(sold, sites),
         empty=("No batches yet", "Order one: it is made within seconds, and printed from its page."),
     )
     await table.first()

@@ -18,7 +18,7 @@ async def draw_bell() -> None:
     with ui.button(icon="notifications", color=None).props('flat round dense aria-label="News for you"').mark("bell") as button:
         count = ui.badge().props("color=negative floating").mark("bell-count")
         with ui.menu().props('anchor="bottom right" self="top right" max-height="70vh"').classes("bell").mark("bell-menu") as menu:
-            shown = ui.element("div").classes("rows").style("min-width: 18rem; max-width: 24rem")
+            shown = ui.element("div").classes("rows bell-list")
 
     async def recount() -> None:
         number = await in_transaction(unread_bells, actor=await current_staff())

@@ -11,13 +11,14 @@ from app.db import in_transaction
 from pages.components import words
 from pages.components.dialogs import dialog_card
 from pages.components.forms import form_buttons
+from pages.components.keys import keys_help
 from pages.components.list_state import ListState
 from pages.components.parts import chip, moment, page_header
 from pages.components.region import Region
 from pages.components.states import empty_state
 from pages.live import refresh_on
 from pages.shell import console_page, current_staff, silent_on_refusal, toast_on_refusal
-from pages.ticket_keys import ON_BOARD, keys_button
+from pages.ticket_keys import ON_BOARD
 from pages.ticket_story import HOLD_WORDS
 from pages.ticket_words import PATH, name_of
 from pages.tickets import is_unanswered, wanted_in
@@ -28,6 +29,7 @@ from services.tickets.board import COLUMN_MOST, BadMove, BoardColumn
 from services.tickets.models import HoldReason, Ticket, TicketState
 from services.tickets.people import headline
 from services.tickets.queries import TicketRow
+from services.tickets.seen import whatever_was_noted
 
 _WHOSE = {"": "Everybody's", "me": "Mine", "nobody": "Nobody's", "mine": "My teams'"}
 
@@ -45,8 +47,8 @@ class _Board:
         self._tickets: dict[str, Ticket] = {}
         with page_header("Board", back=(PATH, "Tickets"), lead="What is due first stands on top. Drag a card, or use its menu."):
             self._whose = ui.select(_WHOSE, value="", label="Whose", on_change=self.reload).props("outlined dense options-dense")
-            self._whose.mark("whose").style("min-width: 160px")
-            keys_button(ON_BOARD)
+            self._whose.mark("whose")
+            keys_help("Board", ON_BOARD)
         with ui.element("div").classes("board").mark("board") as self._box:
             self._columns = {state: Region("column") for state in boards.COLUMNS}
         self._box.on("inet_move", self._dropped)
@@ -87,7 +89,7 @@ class _Board:
     def _card(self, row: TicketRow, may_move: bool) -> None:
         ticket = row.ticket
         with ui.element("article").classes("card").props(f'data-reference="{ticket.reference}" draggable={str(may_move).lower()}'):
-            with ui.element("div").classes("row items-center no-wrap").style("gap: 8px"):
+            with ui.element("div").classes("line one"):
                 ui.link(ticket.reference, f"{PATH}/{ticket.reference}").classes("mono small")
                 if ticket.priority.value in ("high", "urgent"):
                     chip(ticket.priority)
@@ -95,7 +97,7 @@ class _Board:
                 if may_move:
                     self._menu(ticket)
             ui.label(headline(ticket)).classes("clamp-2")
-            with ui.element("div").classes("row items-center small soft").style("gap: 4px 8px"):
+            with ui.element("div").classes("line small soft"):
                 if ticket.due_at is not None and ticket.is_open:
                     moment(ticket.due_at, mode="due")
                 if is_unanswered(ticket):
@@ -129,7 +131,7 @@ class _Board:
     async def _moved(self, ticket: Ticket, to: TicketState, *, hold: HoldReason | None = None, note: str = "") -> None:
         try:
             await in_transaction(
-                boards.move,
+                whatever_was_noted(boards.move),
                 actor=await current_staff(),
                 reference=ticket.reference,
                 to=to,

@@ -31,12 +31,14 @@ async def calendars_page(actor: Principal) -> None:
     views = await in_transaction(calendars.list_calendars, actor=actor, now=utc_now())
     with page_header("Calendars", back=(PATH, "SLA"), lead="The hours by which promises are counted."):
         if actor.may(Permission.DESK_EDIT):
-            action_button("New calendar", partial(ui.navigate.to, f"{CALENDARS_PATH}/new"), icon="add", main=True).mark("new-calendar")
+            action_button("New calendar", partial(ui.navigate.to, f"{CALENDARS_PATH}/new"), icon="add", main=True).props("data-key=n").mark(
+                "new-calendar"
+            )
     with panel(flush=True), ui.element("div").classes("rows").mark("calendars"):
         if not views:
             empty_state("No calendars yet", "A policy counts by a calendar.", icon="calendar_month")
         for view in views:
-            with ui.element("div").classes("item"), ui.element("div").style("min-width: 0"):
+            with ui.element("div").classes("item"), ui.element("div").classes("room"):
                 ui.link(view.draft.name, f"{CALENDARS_PATH}/{view.id}").classes("strong")
                 ui.label("; ".join(view.calendar.hours_text())).classes("small")
                 used = f"used by {', '.join(view.used_by)}" if view.used_by else "used by no policy"
@@ -120,7 +122,7 @@ class _Form:
             show()
             if not self._may_edit:
                 return
-            with ui.element("div").classes("row items-center").style("gap: 8px"):
+            with ui.element("div").classes("line"):
                 when = ui.input("Day").props("outlined dense type=date hide-bottom-space stack-label").mark("own-date")
                 called = ui.input("Name").props("outlined dense maxlength=80 hide-bottom-space").mark("own-name")
                 is_open = ui.switch("Open").mark("own-open")

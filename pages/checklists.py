@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+import orjson
 from nicegui import ui
 
 from app.clock import utc_now
 from app.db import in_transaction
 from pages.components.dialogs import confirm, dialog_card
+from pages.components.drafts import keep_draft
 from pages.components.forms import form_buttons, text_field
 from pages.components.parts import action_button, page_header, panel, tone_chip
 from pages.shell import console_page, current_staff, toast_on_refusal
@@ -50,7 +52,7 @@ def _list(one: Shown, reload: Callable[[], Awaitable[None]]) -> None:
             for item in one.items:
                 with ui.element("li"):
                     ui.label(item.text)
-        with ui.element("div").classes("row items-center q-mt-sm").style("gap: 8px"):
+        with ui.element("div").classes("line q-mt-sm"):
             if one.is_own:
                 tone_chip("Written here", "good")
                 ui.label(f"by {one.changed_by.partition(':')[2] or one.changed_by}").classes("soft small")
@@ -87,7 +89,11 @@ class _Form:
         with dialog_card(f"Checklist: {name_of(one.category)}") as dialog:
             self._box = ui.element("div").classes("stack w-full")
             self._add = action_button("Add an item", self._append, icon="add").mark("add-item")
-            form_buttons(dialog, {}, yes="Keep it", act=self._act, marker="keep-checklist")
+            # The whole list as one text, which is what a draft of it is.
+            self._whole = ui.input(value=self._text()).classes("hidden").props("tabindex=-1 aria-hidden=true").mark("whole-list")
+            self._whole.on_value_change(self._put_back)
+            draft = keep_draft(f"checklist:{one.category}", {"items": self._whole})
+            form_buttons(dialog, {}, yes="Keep it", act=self._act, marker="keep-checklist", draft=draft)
         self._draw()
         dialog.open()
 
@@ -97,7 +103,7 @@ class _Form:
         self._fields = []
         with self._box:
             for place, (_, text) in enumerate(self._items):
-                with ui.element("div").classes("row no-wrap items-center w-full").style("gap: 4px"):
+                with ui.element("div").classes("line one w-full"):
                     props = f"dense maxlength={MAX_TEXT}{' autofocus' if place == at else ''}"
                     self._fields.append(text_field(f"Item {place + 1}", f"item-{place}", value=text, props=props))
                     self._button("arrow_upward", f"Move item {place + 1} up", partial(self._move, place, -1), f"up-{place}", place > 0)
@@ -106,6 +112,9 @@ class _Form:
                         "arrow_downward", f"Move item {place + 1} down", partial(self._move, place, 1), f"down-{place}", not is_last
                     )
                     self._button("delete_outline", f"Remove item {place + 1}", partial(self._remove, place), f"remove-{place}", True)
+        for field in self._fields:
+            field.on_value_change(self._typed)
+        self._whole.value = self._text()
         self._add.set_visibility(len(self._items) < MAX_ITEMS)
 
     def _button(self, icon: str, label: str, act: Callable[[], None], marker: str, is_on: bool) -> None:
@@ -114,6 +123,19 @@ class _Form:
 
     def _read(self) -> None:
         self._items = [(key, str(field.value or "")) for (key, _), field in zip(self._items, self._fields, strict=True)]
+
+    def _text(self) -> str:
+        return orjson.dumps(self._items).decode()
+
+    def _typed(self) -> None:
+        self._read()
+        self._whole.value = self._text()
+
+    def _put_back(self) -> None:
+        """A draft is back: its list is drawn."""
+        if self._whole.value != self._text():
+            self._items = [(str(key), str(text)) for key, text in orjson.loads(self._whole.value)]
+            self._draw()
 
     def _append(self) -> None:
         self._read()

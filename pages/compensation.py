@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
-import anyio.to_thread
 from nicegui import ui
 
 from app.clock import utc_now
-from app.db import in_transaction, transaction
+from app.db import in_transaction
 from pages.compensation_rule import rule_panel
 from pages.components import words
 from pages.components.columns import Column, time_cell
+from pages.components.list_file import list_file
 from pages.components.list_state import Day, ListState
-from pages.components.parts import action_button, page_header
+from pages.components.parts import page_header, tile
 from pages.components.table import ServerTable
 from pages.live import refresh_on
-from pages.shell import console_page, current_staff, silent_on_refusal, toast_on_refusal
+from pages.shell import console_page, current_staff, silent_on_refusal
 from services.access import compensation
 from services.access.compensation import CompensationFilter, CompensationRow, CompensationSum, list_compensations, sum_of
 from services.access.outage_models import CompensationRule
@@ -36,7 +35,10 @@ COLUMNS = (
     Column("lost_from", "Clock stood from", "time"),
     Column("lost_until", "Until", "time", phone="hide"),
     Column("created", "Given", "time", sortable=True),
+    Column("seconds", "Seconds", "number", hidden=True),
+    Column("number", "Customer number", "number", hidden=True),
 )
+_FILTERS = (Day("from", "From"), Day("to", "To"))
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ def row_cells(row: CompensationRow) -> dict[str, Any]:
         "lost_from": time_cell(given.lost_from),
         "lost_until": time_cell(given.lost_until),
         "created": time_cell(given.created_at),
+        "seconds": f"{given.seconds:,}",
+        "number": str(given.customer_id) if given.customer_id else None,
     }
 
 
@@ -88,19 +92,24 @@ async def _sum_since(actor: Principal, since: datetime) -> CompensationSum:
     return await in_transaction(sum_of, actor=actor, wanted=CompensationFilter(since=since))
 
 
+_DEFAULT = ListState(sort="created")
+FILE = list_file(PATH, "compensations", columns=COLUMNS, load=load, default=_DEFAULT, filters=_FILTERS)
+
+
 @console_page(PATH, title="Compensation", permission=Permission.COMPENSATION_READ, icon="more_time", group="Shop", in_navigation=True)
 async def compensation_page(actor: Principal) -> None:
     with page_header("Compensation", lead="Paid time that outages took, and that came back to customers by itself."):
-        action_button("Download CSV", lambda: _download(table), icon="download").mark("csv")
+        pass
     tiles = ui.element("div").classes("tiles")
     table = ServerTable(
         path=PATH,
         marker="compensations",
+        file=FILE,
         columns=COLUMNS,
         load=load,
-        default=ListState(sort="created"),
+        default=_DEFAULT,
         search="Incident, place or phone",
-        filters=(Day("from", "From"), Day("to", "To")),
+        filters=_FILTERS,
         empty=("Nothing given back yet", "When an outage is over, everybody whose clock stood long enough is here."),
     )
     rule = ui.element("div").classes("columns wide-left")
@@ -126,16 +135,6 @@ async def compensation_page(actor: Principal) -> None:
 
 
 def _tile(name: str, total: CompensationSum) -> None:
-    with ui.element("div").classes("tile"):
-        ui.label(name).classes("label")
-        ui.label(words.span(total.seconds) if total.seconds else "nothing").classes("number")
-        times = "once" if total.count == 1 else f"{total.count:,} times"
-        ui.label(f"{times}, worth {words.money(total.worth_bututs)}" if total.count else "no outage cost anybody time").classes("note")
-
-
-async def _download(table: ServerTable) -> None:
-    with toast_on_refusal():
-        wanted = wanted_in(table.state)
-        lines = compensation.csv_lines(transaction, actor=await current_staff(), wanted=wanted)
-        data = await anyio.to_thread.run_sync(partial("".join, lines))
-        ui.download.content(data.encode(), f"compensation-{utc_now():%Y-%m-%d}.csv", "text/csv; charset=utf-8")
+    times = "once" if total.count == 1 else f"{total.count:,} times"
+    note = f"{times}, worth {words.money(total.worth_bututs)}" if total.count else "no outage cost anybody time"
+    tile(name, words.span(total.seconds) if total.seconds else "nothing", note)

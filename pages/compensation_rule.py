@@ -12,6 +12,7 @@ from app.clock import utc_now
 from app.db import in_transaction
 from pages.components import words
 from pages.components.dialogs import dialog_card
+from pages.components.drafts import keep_draft
 from pages.components.forms import form_buttons
 from pages.components.parts import action_button, moment, panel
 from pages.shell import current_staff
@@ -117,5 +118,6 @@ def _edit(rule: CompensationRule, changed: Callable[[], Awaitable[None]]) -> Non
             field.on_value_change(show)
         show()
         fields = {"minimum_seconds": least, "cap_seconds": most}
-        form_buttons(dialog, fields, yes="Let it hold", act=save, marker="keep-rule")
+        draft = keep_draft("compensation-rule", {**fields, "any": any_one})
+        form_buttons(dialog, fields, yes="Let it hold", act=save, marker="keep-rule", draft=draft)
     dialog.open()

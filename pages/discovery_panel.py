@@ -45,7 +45,7 @@ _RUN_COLUMNS = (
 
 async def discovery_panel(actor: Principal) -> Refresh:
     """Draw it; answers what brings it up to date."""
-    place = ui.element("div").classes("stack").style("gap: 8px")
+    place = ui.element("div").classes("stack near")
 
     async def refresh() -> None:
         with silent_on_refusal():
@@ -75,7 +75,7 @@ async def _load(actor: Principal) -> tuple[NetworkSummary, DiscoveryRun | None]:
 
 def _panel(check: NetworkCheck | None, newest: DiscoveryRun | None, actor: Principal, refresh: Refresh) -> None:
     is_running = under_way(check, now=utc_now())
-    with ui.element("div").classes("row items-center w-full").style("gap: 8px 16px"):
+    with ui.element("div").classes("line w-full"):
         if is_running:
             ui.spinner(size="20px")
             tone_chip("Under way", "busy").mark("discovery-state")
@@ -130,8 +130,7 @@ async def _accept(refresh: Refresh) -> None:
 
 
 async def _history(actor: Principal) -> None:
-    with dialog_card("Discoveries") as dialog:
-        ui.query(".q-dialog .dialog").style("width: 1040px; max-width: 96vw")
+    with dialog_card("Discoveries", is_wide=True) as dialog:
         table = ServerTable(
             path="",
             marker="runs",

@@ -12,11 +12,12 @@ from app.db import in_transaction
 from pages.components import words
 from pages.components.dialogs import confirm
 from pages.components.parts import Facts, action_button, chip, moment, notice, page_header, panel
+from pages.components.presence import show_presence
 from pages.components.prove import proven_staff
 from pages.components.timeline import timeline
+from pages.finding_forms import assign_form, reject_form
 from pages.live import refresh_on
 from pages.reconciliation import FINDINGS, PATH
-from pages.reconciliation_bulk import assign_form, reject_form
 from pages.reconciliation_story import story
 from pages.reconciliation_words import FIXES, KINDS, MEANINGS, SIDES, in_order, label, money, value
 from pages.shell import console_page, current_staff, silent_on_refusal, toast_on_refusal
@@ -25,13 +26,13 @@ from services.payments.reconciliation import desk
 from services.payments.reconciliation.models import FindingState, Fix, ReconciliationFinding
 from services.payments.reconciliation.queries import FindingPage, deciders, finding_page
 
-_SIDE_BY_SIDE = "display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 270px), 1fr))"
-
 
 @console_page(FINDINGS + "/{finding_id:int}", title="Finding", permission=Permission.MONEY_READ)
 async def finding_page_(finding_id: int, actor: Principal) -> None:
     shown = await in_transaction(finding_page, actor=actor, finding_id=finding_id)
     people = await in_transaction(deciders, actor=actor)
+    if shown.row.finding.state is FindingState.OPEN:
+        show_presence("finding", finding_id, actor=actor)
     body = ui.element("div").classes("stack w-full")
 
     async def refresh() -> None:
@@ -52,13 +53,13 @@ def _draw(shown: FindingPage, actor: Principal, people: dict[int, str]) -> None:
     may_decide = actor.may(Permission.RECONCILIATION_EDIT) and finding.state is FindingState.OPEN
     with page_header(KINDS[finding.kind], back=(PATH, "Reconciliation"), state=finding.state, lead=MEANINGS[finding.kind]):
         if may_decide:
-            ids = [finding.id or 0]
+            number = finding.id or 0
             now_with = finding.assignee_id if finding.assignee_id in people else None
-            assign = partial(assign_form, ids, people, lambda: None, now_with=now_with)
+            assign = partial(assign_form, number, people, now_with=now_with)
             action_button("Give to", assign, icon="person_add").mark("assign-finding")
-            action_button("Reject", partial(reject_form, ids, lambda: None), icon="close", danger=True).mark("reject-finding")
+            action_button("Reject", partial(reject_form, number), icon="close", danger=True).mark("reject-finding")
     _proposal(finding, may_decide=may_decide)
-    with ui.element("div").classes("w-full").style(_SIDE_BY_SIDE):
+    with ui.element("div").classes("side-by-side"):
         sums = {"wave": finding.wave_bututs, "ledger": finding.ledger_bututs, "porta": finding.porta_bututs}
         for name, title in SIDES:
             _side(name, title, sums[name], finding.evidence.get(name, {}))
@@ -77,7 +78,7 @@ def _proposal(finding: ReconciliationFinding, *, may_decide: bool) -> None:
         return
     with panel("Proposed"):
         ui.label(title).classes("strong")
-        ui.label(text).classes("soft").style("max-width: 70ch").mark("proposal")
+        ui.label(text).classes("soft lead").mark("proposal")
         if finding.outcome:
             ui.label(finding.outcome).classes("text-danger small")
         if may_decide:
@@ -109,7 +110,7 @@ def _side(name: str, title: str, bututs: int | None, evidence: dict[str, Any]) -
         facts = Facts()
         for key, found in in_order(evidence):
             with facts.row(label(key)):
-                ui.label(value(key, found)).style("overflow-wrap: anywhere")
+                ui.label(value(key, found)).classes("anywhere")
 
 
 def _facts(shown: FindingPage) -> None:

@@ -12,7 +12,9 @@ from app.db import in_transaction
 from app.settings import get_settings
 from pages.components.columns import Column, time_cell
 from pages.components.dialogs import dialog_card
+from pages.components.list_file import list_file
 from pages.components.list_state import Choice, ListState
+from pages.components.list_views import BuiltIn
 from pages.components.parts import Facts, moment, notice, page_header, panel, tone_chip
 from pages.components.table import ServerTable
 from pages.components.words import Words, size
@@ -43,6 +45,8 @@ COLUMNS = (
     Column("look", "", "action"),
 )
 _ALL = "all"
+_FILTERS = (Choice("state", "Shown", {_ALL: "All that came in"} | {state.value: words.text for state, words in STATES.items()}),)
+VIEWS: tuple[BuiltIn, ...] = (("Held", {}), ("Being read", {"state": InboundState.STORED.value}), ("All that came in", {"state": _ALL}))
 
 
 def row_cells(row: InboundRow) -> dict[str, Any]:
@@ -63,6 +67,10 @@ async def load(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:
     wanted = None if chosen == _ALL else InboundState(chosen)
     found = await in_transaction(inbound_desk.list_inbound, actor=actor, state=wanted, part=state.part)
     return Listing(tuple(row_cells(row) for row in found.rows), found.total, found.is_estimate)
+
+
+_DEFAULT = ListState(sort="received")
+FILE = list_file(PATH, "inbound", columns=COLUMNS, load=load, default=_DEFAULT, filters=_FILTERS)
 
 
 @console_page(
@@ -90,10 +98,12 @@ async def inbound_page(actor: Principal) -> None:
     table = ServerTable(
         path=PATH,
         marker="inbound",
+        file=FILE,
+        views=VIEWS,
         columns=COLUMNS,
         load=load,
-        default=ListState(sort="received"),
-        filters=(Choice("state", "Shown", {_ALL: "All that came in"} | {state.value: words.text for state, words in STATES.items()}),),
+        default=_DEFAULT,
+        filters=_FILTERS,
         empty=("Nothing is held", "What needs a person waits here: likely spam, loops, and what could not be read."),
         on_act=look,
     )
@@ -119,7 +129,7 @@ def _source(source: SourceCount) -> None:
         ui.label(f"{name} says {source.theirs:,}, we hold {source.ours:,}").classes("strong").mark(f"count-{source.source.value}")
         tone_chip("All of it", "good") if source.theirs == source.ours else tone_chip(f"{source.theirs - source.ours:,} to come", "wait")
         ui.label(source.place).classes("soft small")
-        with ui.element("div").classes("end row items-center small soft").style("gap: 6px"):
+        with ui.element("div").classes("end line small soft"):
             ui.label("newest")
             moment(source.newest_at)
             ui.label("· counted")
@@ -141,7 +151,7 @@ async def _look(inbound_id: int, refresh: Callable[[], Awaitable[None]]) -> None
             facts.add("By", message.handled_by.partition(":")[2] or message.handled_by)
         if row.ticket_reference:
             facts.add_link("Ticket", row.ticket_reference, f"/console/tickets/{row.ticket_reference}")
-        ui.label(row.words or "(nothing to show)").style("white-space: pre-wrap; overflow-wrap: anywhere").classes("small").mark("words")
+        ui.label(row.words or "(nothing to show)").classes("small as-written").mark("words")
 
         async def act(service: Any, said: str) -> None:
             with toast_on_refusal():

@@ -12,6 +12,7 @@ from app.db import in_transaction
 from pages.components import words
 from pages.components.columns import Column, time_cell
 from pages.components.dialogs import dialog_card
+from pages.components.drafts import keep_draft
 from pages.components.forms import form_buttons
 from pages.components.list_state import ListState
 from pages.components.parts import Facts, action_button, chip, moment, notice, page_header, panel
@@ -124,7 +125,7 @@ def _stretch(stretch: Stretch) -> None:
 def _note(incident: Incident, *, may_edit: bool) -> None:
     with panel("Post-mortem"):
         if incident.note:
-            ui.label(incident.note).style("white-space: pre-line; overflow-wrap: anywhere").mark("note")
+            ui.label(incident.note).classes("as-written").mark("note")
         else:
             ui.label("Nobody has written down yet what it was and what is done about it.").classes("soft")
         if may_edit:
@@ -150,7 +151,8 @@ def _edit_note(incident: Incident) -> None:
             )
             ui.notify("Kept.", type="positive")
 
-        form_buttons(dialog, {"note": field}, yes="Keep", act=save, marker="keep-note")
+        draft = keep_draft(f"incident:{incident.reference}", {"note": field})
+        form_buttons(dialog, {"note": field}, yes="Keep", act=save, marker="keep-note", draft=draft)
     dialog.open()
 
 

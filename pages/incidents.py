@@ -10,8 +10,11 @@ from app.clock import utc_now
 from app.db import in_transaction
 from pages import alarms
 from pages.components import words
+from pages.components.bulk_bar import bulk_of
 from pages.components.columns import Column, state_cell, time_cell
+from pages.components.list_file import list_file
 from pages.components.list_state import Choice, Day, ListState
+from pages.components.list_views import BuiltIn
 from pages.components.parts import page_header, panel
 from pages.components.table import ServerTable
 from pages.live import refresh_on
@@ -35,6 +38,8 @@ COLUMNS = (
     Column("given", "Time given back"),
 )
 _STATES = Choice("state", "State", {state.value: words.words_of(state).text for state in IncidentState})
+_FILTERS = (_STATES, Day("from", "From"), Day("to", "To"))
+VIEWS: tuple[BuiltIn, ...] = (("All", {}), ("Open", {"state": IncidentState.OPEN.value}))
 # How long open ones last goes on while nothing happens.
 _REFRESH_SECONDS = 30.0
 
@@ -73,6 +78,20 @@ async def load_past_alarms(actor: Principal, state: ListState) -> Listing[dict[s
     return Listing(tuple(alarms.past_cells(row) for row in found.rows), found.total, found.is_estimate)
 
 
+_DEFAULT = ListState(sort="started")
+FILE = list_file(PATH, "incidents", columns=COLUMNS, load=load, default=_DEFAULT, filters=_FILTERS, is_audited=False)
+
+PAST_FILE = list_file(
+    "/console/alarms",
+    "past-alarms",
+    columns=alarms.COLUMNS,
+    load=load_past_alarms,
+    default=_DEFAULT,
+    filters=(alarms.KINDS,),
+    is_audited=False,
+)
+
+
 @console_page(PATH, title="Incidents", permission=Permission.NETWORK_READ, icon="warning_amber", group="Network", in_navigation=True)
 async def incidents_page(actor: Principal) -> None:
     with page_header(
@@ -82,11 +101,14 @@ async def incidents_page(actor: Principal) -> None:
     table = ServerTable(
         path=PATH,
         marker="incidents",
+        file=FILE,
+        bulk=bulk_of("incidents", actor),
+        views=VIEWS,
         columns=COLUMNS,
         load=load,
-        default=ListState(sort="started"),
+        default=_DEFAULT,
         search="Incident, place or access point",
-        filters=(_STATES, Day("from", "From"), Day("to", "To")),
+        filters=_FILTERS,
         empty=("No outages", "When an access point is down in two health polls in a row, it is here by itself."),
     )
     await table.first()
@@ -97,7 +119,8 @@ async def incidents_page(actor: Principal) -> None:
             marker="past-alarms",
             columns=alarms.COLUMNS,
             load=load_past_alarms,
-            default=ListState(sort="started"),
+            default=_DEFAULT,
+            file=PAST_FILE,
             filters=(alarms.KINDS,),
             empty=("None yet", "An alarm ends by itself when its cause is gone, and is kept here."),
             in_address=False,

@@ -11,12 +11,13 @@ from app.clock import utc_now
 from app.db import in_transaction
 from pages.components import words
 from pages.components.columns import Column, chip_cell, time_cell
+from pages.components.figures import Cell, table
+from pages.components.list_file import list_file
 from pages.components.list_state import Choice, Day, ListState
 from pages.components.parts import action_button, notice, page_header, panel
 from pages.components.table import ServerTable
 from pages.ledger_words import ACCOUNTS, AGES, REASONS, owed, subject_words, target_address
 from pages.live import refresh_on
-from pages.report_parts import Cell, table
 from pages.shell import console_page, current_staff, silent_on_refusal
 from services.accounts.permissions import Permission, Principal
 from services.listing import Listing
@@ -38,8 +39,8 @@ PATH, TRANSFERS = "/console/ledger", "/console/ledger/transfers"
 _REFRESH_SECONDS = 60.0
 _SHOWN_UNEXPLAINED = 10
 _ITEMS = (
-    Column("subject", "Of", "link", phone="title"),
-    Column("explained", "", "chip", phone="corner"),
+    Column("subject", "Of", "link", phone="title", second="Why"),
+    Column("explained", "Reason", "chip", phone="corner"),
     Column("account", "Account"),
     Column("amount", "Amount", "money"),
     Column("since", "Open since", "time", sortable=True),
@@ -51,9 +52,20 @@ _TRANSFERS = (
     Column("credit", "From"),
     Column("subject", "Of", "link"),
     Column("actor", "By", phone="hide"),
-    Column("note", "Note", phone="hide"),
+    Column("note", "Note", phone="hide", hidden=True),
     Column("at", "When", "time", sortable=True),
 )
+_ITEM_FILTERS = (
+    Choice("account", "Account", {account.value: ACCOUNTS[account] for account in CLEARING}),
+    Choice("age", "Open", {age.value: AGES[age] for age in Age}),
+)
+_TRANSFER_FILTERS = (
+    Choice("account", "Account", {account.value: name for account, name in ACCOUNTS.items()}),
+    Choice("reason", "What", {reason.value: name for reason, name in REASONS.items()}),
+    Day("from", "From"),
+    Day("to", "To"),
+)
+_OLDEST_FIRST, _NEWEST_FIRST = ListState(sort="since", descending=False), ListState(sort="at")
 
 
 def _both(session: Session, *, actor: Principal) -> tuple[tuple[OpenAccount, ...], Unexplained]:
@@ -83,11 +95,10 @@ async def ledger_page(actor: Principal) -> None:
         marker="open-items",
         columns=_ITEMS,
         load=_load_items,
-        default=ListState(sort="since", descending=False),
-        filters=(
-            Choice("account", "Account", {account.value: ACCOUNTS[account] for account in CLEARING}),
-            Choice("age", "Open", {age.value: AGES[age] for age in Age}),
-        ),
+        default=_OLDEST_FIRST,
+        filters=_ITEM_FILTERS,
+        views=(("All", {}), *((AGES[age], {"age": age.value}) for age in (Age.DAYS_3_7, Age.OLDER))),
+        file=ITEMS_FILE,
         empty=("Nothing stands open", "All that was paid was used, charged in PortaBilling and shown in Wave's list."),
     )
     await items.first()
@@ -184,14 +195,10 @@ async def transfers_page() -> None:
         marker="transfers",
         columns=_TRANSFERS,
         load=_load_transfers,
-        default=ListState(sort="at"),
+        default=_NEWEST_FIRST,
         search="Such as payment:12, voucher:7 or wave:T1234",
-        filters=(
-            Choice("account", "Account", {account.value: name for account, name in ACCOUNTS.items()}),
-            Choice("reason", "What", {reason.value: name for reason, name in REASONS.items()}),
-            Day("from", "From"),
-            Day("to", "To"),
-        ),
+        filters=_TRANSFER_FILTERS,
+        file=TRANSFERS_FILE,
         empty=("No transfers yet", "The first purchase that is paid makes the first ones."),
     )
     await rows.first()
@@ -224,3 +231,9 @@ def _transfer_cells(row: LedgerTransfer) -> dict[str, Any]:
         "note": row.note,
         "at": time_cell(row.at),
     }
+
+
+ITEMS_FILE = list_file(PATH, "open-items", columns=_ITEMS, load=_load_items, default=_OLDEST_FIRST, filters=_ITEM_FILTERS)
+TRANSFERS_FILE = list_file(
+    TRANSFERS, "transfers", columns=_TRANSFERS, load=_load_transfers, default=_NEWEST_FIRST, filters=_TRANSFER_FILTERS
+)

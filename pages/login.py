@@ -8,7 +8,7 @@ from app.clock import utc_now
 from app.db import in_transaction
 from app.errors import DomainError
 from app.settings import DEMO_PASSWORD, get_settings
-from pages import frame
+from pages import browser_store, frame
 from pages.components.parts import notice
 from pages.shell import HOME_PATH, LOGIN_PATH, TOKEN, agent_here, from_this_browser, note_refusal, public_page
 from services.accounts import staff
@@ -89,6 +89,8 @@ async def _begin(token: str) -> None:
     old = app.storage.user.get(TOKEN)
     app.storage.user.clear()
     app.storage.user.update({**kept, TOKEN: token})
+    # The next page may be another process's.
+    await browser_store.own().save()
     if old:
         await in_transaction(lambda _: staff.log_out(old))
 

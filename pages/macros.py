@@ -12,6 +12,7 @@ from app.db import in_transaction
 from pages.components import words
 from pages.components.acting import on_the_page
 from pages.components.dialogs import confirm, dialog_card
+from pages.components.drafts import keep_draft
 from pages.components.forms import form_buttons, text_field
 from pages.components.parts import action_button, page_header, panel, tone_chip
 from pages.components.states import empty_state
@@ -52,7 +53,7 @@ class _Page:
         self._teams: Mapping[int, str] = {}
         lead = "Prepared answers. In a ticket they are called by typing / in the answer."
         with page_header("Macros", lead=lead):
-            action_button("New macro", lambda: self._form(None), icon="add", main=True).mark("new-macro")
+            action_button("New macro", lambda: self._form(None), icon="add", main=True).props("data-key=n").mark("new-macro")
         self._box = ui.element("div").classes("stack")
 
     async def reload(self) -> None:
@@ -136,7 +137,8 @@ class _Form:
             self._shared = ui.switch("For everybody", value=bool(one and one.owner_id is None)).mark("field-macro-shared")
             self._shared.set_visibility(actor.may(Permission.DESK_EDIT))
             fields = {"name": self._name, "text": self._text, "changes": self._state}
-            form_buttons(dialog, fields, yes="Keep it", act=self._act, marker="keep-macro")
+            draft = keep_draft(f"macro:{one.id if one else 'new'}", {"name": self._name, "text": self._text, "tags": self._tags})
+            form_buttons(dialog, fields, yes="Keep it", act=self._act, marker="keep-macro", draft=draft)
         self._draw_preview()
         dialog.open()
 

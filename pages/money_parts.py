@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from nicegui import ui
 
 from pages.components import words
-from pages.components.parts import Facts, panel
+from pages.components.charts import Series, bar_chart
+from pages.components.figures import Bar, Cell, bars, table
+from pages.components.parts import Facts, panel, tile
 from pages.components.states import empty_state
 from pages.components.words import Tone
 from pages.ledger_words import AGES, subject_words, target_address
 from pages.payments import CHANNELS
-from pages.report_parts import Bar, Cell, bars, table
 from services.payments.clearing.items import Age
 from services.payments.clearing.models import TransferReason
 from services.payments.models import PaymentStatus, RefundState
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from pages.money import Shown
 
 PAYMENTS, LEDGER, REFUNDS = "/console/payments", "/console/ledger", "/console/refunds"
-_GREY, _BAR = "#7d8996", "#1b9482"
 _REFUND_TONES: dict[RefundState, Tone] = {
     RefundState.ASKED: "wait",
     RefundState.REQUESTED: "wait",
@@ -74,16 +74,6 @@ def _begun_address(sums: Summary, **more: str) -> str:
     return f"{PAYMENTS}?{urlencode({'from': f'{sums.start:%Y-%m-%d}', 'to': f'{last:%Y-%m-%d}', **more})}"
 
 
-def _tile(label: str, number: str, note: str, *, href: str | None = None, alarm: bool = False) -> None:
-    tile = ui.element("a" if href else "div").classes("tile" + (" alarm" if alarm else ""))
-    if href:
-        tile.props(f'href="{href}"')
-    with tile:
-        ui.label(label).classes("label")
-        ui.label(number).classes("number")
-        ui.label(note).classes("note")
-
-
 def _tiles(shown: Shown) -> None:
     sums = shown.sums
     back = sum(one.bututs for one in sums.given_back if one.state is RefundState.REFUNDED)
@@ -91,14 +81,14 @@ def _tiles(shown: Shown) -> None:
     low = [level for level in shown.stock if level.is_low]
     loose = len(shown.loose.items)
     with ui.element("div").classes("tiles"):
-        _tile("Taken", words.money(sums.taken.bututs), _compared(sums), href=paid_address(sums))
-        _tile("Purchases", f"{sums.taken.number:,}", f"of {sums.begun:,} begun", href=_begun_address(sums))
-        _tile("Earned", words.money(sums.earned_bututs), "used, or lapsed, less what went back", href=f"{LEDGER}/transfers?account=sales")
-        _tile("Given back", words.money(back), f"{waiting:,} wait for a person" if waiting else "none waits for a person", href=REFUNDS)
+        tile("Taken", words.money(sums.taken.bututs), _compared(sums), href=paid_address(sums))
+        tile("Purchases", f"{sums.taken.number:,}", f"of {sums.begun:,} begun", href=_begun_address(sums))
+        tile("Earned", words.money(sums.earned_bututs), "used, or lapsed, less what went back", href=f"{LEDGER}/transfers?account=sales")
+        tile("Given back", words.money(back), f"{waiting:,} wait for a person" if waiting else "none waits for a person", href=REFUNDS)
         kept = f"of {len(shown.stock):,} packages" if shown.stock else "no package is kept in stock"
-        _tile("Stock", f"{len(low):,} low" if low else "enough" if shown.stock else "none", kept, alarm=bool(low))
+        tile("Stock", f"{len(low):,} low" if low else "enough" if shown.stock else "none", kept, alarm=bool(low))
         number = f"{loose:,}" + ("+" if shown.loose.is_cut else "")
-        _tile("Unexplained", number, "a person must look" if loose else "everything has a reason", href=LEDGER, alarm=loose > 0)
+        tile("Unexplained", number, "a person must look" if loose else "everything has a reason", href=LEDGER, alarm=loose > 0)
 
 
 def _compared(sums: Summary) -> str:
@@ -115,43 +105,20 @@ def _compared(sums: Summary) -> str:
 
 def _over_time(sums: Summary) -> None:
     if sums.hours:
-        labels, values, name = [f"{hour:02d}" for hour in range(24)], list(sums.hours), "hour"
+        labels, values, name = [f"{hour:02d}:00" for hour in range(24)], list(sums.hours), "hour"
     else:
         labels, values, name = [f"{day.day} {day:%b}" for day, _ in sums.days], [taken for _, taken in sums.days], "day"
-    with panel(f"Taken per {name}", aside="in dalasi"):
+    with panel(f"Taken per {name}"):
         best = max(values, default=0)
-        said = f"{words.money(sum(values))} taken, at most {words.money(best)} in one {name}"
-        chart = ui.echart(_chart(labels, values)).classes("w-full").style("height: 220px").mark("taken-chart")
-        # What is drawn cannot be read out: the sentence and the table below can.
-        chart.props(f'role=img aria-label="{said}. The numbers are in the table below."')
-        with ui.expansion("The numbers as a table").classes("w-full").props("dense"):
-            rows = [[Cell(label), Cell(words.money(value))] for label, value in zip(labels, values, strict=True)]
-            table(f"Taken per {name}", (name.capitalize(), "Taken"), rows, marker="taken-table")
-
-
-def _chart(labels: Sequence[str], values: Sequence[int]) -> dict[str, Any]:
-    return {
-        "animation": False,
-        "grid": {"left": 8, "right": 8, "top": 12, "bottom": 4, "containLabel": True},
-        "tooltip": {"trigger": "axis"},
-        "xAxis": {
-            "type": "category",
-            "data": list(labels),
-            "axisLabel": {"color": _GREY},
-            "axisTick": {"show": False},
-            "axisLine": {"lineStyle": {"color": _GREY, "opacity": 0.4}},
-        },
-        "yAxis": {"type": "value", "axisLabel": {"color": _GREY}, "splitLine": {"lineStyle": {"color": _GREY, "opacity": 0.2}}},
-        "series": [
-            {
-                "name": "Taken, D",
-                "type": "bar",
-                "data": [value / 100 for value in values],
-                "itemStyle": {"color": _BAR, "borderRadius": [3, 3, 0, 0]},
-                "barMaxWidth": 22,
-            }
-        ],
-    }
+        bar_chart(
+            f"Taken per {name}",
+            labels,
+            (Series("Taken", values),),
+            said=f"{words.money(sum(values))} taken, at most {words.money(best)} in one {name}",
+            say=words.money,
+            rows=(name.capitalize(), labels),
+            marker="taken",
+        )
 
 
 def _parts(title: str, sums: Summary, parts: Sequence[Part], filter_name: str) -> None:

@@ -44,8 +44,8 @@ async def network_map_page(actor: Principal) -> None:
     with page_header("Network map", lead="Every site by how its access points fare. A colour is the worst of what stands there."):
         action_button("All sites", lambda: ui.navigate.to(SITES_PATH), icon="place")
         action_button("All access points", lambda: ui.navigate.to(POINTS_PATH), icon="cell_tower")
-    notices = ui.element("div").classes("stack").style("gap: 8px")
-    chips = ui.element("div").classes("row").style("gap: 8px").mark("health-counts")
+    notices = ui.element("div").classes("stack near")
+    chips = ui.element("div").classes("line").mark("health-counts")
     with ui.element("div").classes("columns wide-left"):
         with panel(flush=True):
             drawn = SiteMap("Map of the sites. The same sites are in the list of sites.")
@@ -76,10 +76,10 @@ def _counts(summary: NetworkSummary) -> None:
     for state in _SHOWN_HEALTH:
         if number := summary.by_health.get(state):
             shown = words.words_of(state)
-            with ui.element("a").props(f'href="{POINTS_PATH}?health={state.value}"').style("text-decoration: none"):
+            with ui.element("a").props(f'href="{POINTS_PATH}?health={state.value}"').classes("plain"):
                 tone_chip(f"{number:,} {shown.text.lower()}", shown.tone)
     if summary.vanished:
-        with ui.element("a").props(f'href="{POINTS_PATH}?show=vanished"').style("text-decoration: none"):
+        with ui.element("a").props(f'href="{POINTS_PATH}?show=vanished"').classes("plain"):
             tone_chip(f"{summary.vanished:,} vanished", "off")
 
 

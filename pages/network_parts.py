@@ -108,6 +108,6 @@ def ticket_list(tickets: Iterable[Ticket]) -> None:
             for ticket in shown:
                 with ui.element("a").classes("item").props(f'href="/console/tickets/{ticket.reference}"').mark("ticket"):
                     chip(ticket.state)
-                    ui.label(" ".join(ticket.body.split())[:_SUMMARY]).classes("ellipsis").style("max-width: 100%")
+                    ui.label(" ".join(ticket.body.split())[:_SUMMARY]).classes("ellipsis full-width")
                     with ui.element("div").classes("end soft small"):
                         moment(ticket.created_at)

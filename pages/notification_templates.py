@@ -11,6 +11,7 @@ from app.clock import utc_now
 from app.db import in_transaction
 from app.errors import DomainError
 from pages.components.dialogs import confirm, dialog_card
+from pages.components.drafts import keep_draft
 from pages.components.forms import form_buttons
 from pages.components.parts import action_button, moment, page_header, panel, tone_chip
 from pages.notifications import MEDIA, PATH
@@ -58,10 +59,10 @@ def _line(wording: Wording, actor: Principal, changed: Callable[[], Awaitable[No
             if actor.may(Permission.DESK_EDIT):
                 edit = partial(_edit, wording, changed)
                 action_button("Change", edit).mark(f"edit-{wording.event.name}-{wording.medium.value}-{wording.language}")
-        ui.label(wording.words.body).classes("soft small full-width").style("white-space: pre-wrap")
+        ui.label(wording.words.body).classes("soft small full-width as-written")
         if wording.made_at is not None:
             with ui.element("div").classes("soft small full-width"):
-                ui.label(f"by {(wording.made_by or '').partition(':')[2]} ").style("display: inline")
+                ui.label(f"by {(wording.made_by or '').partition(':')[2]} ").classes("flow")
                 moment(wording.made_at)
 
 
@@ -129,7 +130,9 @@ async def _edit(wording: Wording, changed: Callable[[], Awaitable[None]]) -> Non
         show()
         if wording.version:
             ui.button("Back to the words as shipped", on_click=restore).props("flat color=link").mark("restore")
-        form_buttons(dialog, {"bad_template": body, "language": language}, yes="Use these words", act=save, marker="keep-words")
+        draft = keep_draft(f"words:{event.name}:{medium}:{wording.language}", {"subject": subject, "body": body})
+        fields = {"bad_template": body, "language": language}
+        form_buttons(dialog, fields, yes="Use these words", act=save, marker="keep-words", draft=draft)
     dialog.open()
 
 
@@ -137,11 +140,11 @@ def _preview(wording: Wording, subject: str, body: str) -> None:
     try:
         shown = templates.preview(wording.event.name, wording.medium, subject=subject, body=body)
     except DomainError as refusal:
-        ui.label(refusal.text).classes("small").style("color: var(--bad, inherit)").mark("refusal")
+        ui.label(refusal.text).classes("small text-danger").mark("refusal")
         return
     ui.label("With sample values").classes("soft small")
     if shown.words.subject and wording.medium in (Medium.EMAIL, Medium.PUSH):
         ui.label(shown.words.subject).classes("strong small")
-    ui.label(shown.words.body).classes("small").style("white-space: pre-wrap").mark("sample")
+    ui.label(shown.words.body).classes("small as-written").mark("sample")
     if shown.cost is not None:
         ui.label(cost_words(shown.cost)).classes("soft small").mark("cost")

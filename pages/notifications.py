@@ -10,9 +10,12 @@ from nicegui import ui
 from app.clock import utc_now
 from app.db import in_transaction
 from app.settings import get_settings
+from pages.components.bulk_bar import bulk_of
 from pages.components.columns import Column, state_cell, time_cell
 from pages.components.dialogs import confirm, dialog_card
+from pages.components.list_file import list_file
 from pages.components.list_state import Choice, Day, ListState
+from pages.components.list_views import BuiltIn
 from pages.components.parts import Facts, action_button, chip, notice, page_header
 from pages.components.table import ServerTable
 from pages.components.words import STATES, words_of
@@ -43,14 +46,29 @@ COLUMNS = (
     Column("ticket", "Ticket", "code"),
     Column("why", "Why"),
     Column("created", "Made", "time", sortable=True),
+    Column("tries", "Tries", "number", hidden=True),
+    Column("sent", "Sent", "time", hidden=True),
+    Column("delivered", "Delivered", "time", hidden=True),
     Column("look", "", "action", phone="line"),
 )
 _GIVEN_UP = "given_up"
+_FILTERS = (
+    Choice(
+        "state",
+        "State",
+        {_GIVEN_UP: "Waits for a person"} | {state.value: words.text for state, words in STATES[NotificationState].items()},
+    ),
+    Choice("medium", "By", {medium.value: name for medium, name in MEDIA.items() if medium is not Medium.BELL}),
+    Choice("event", "Event", {event.name: event.title for event in EVENTS.values()}),
+    Day("since", "From"),
+    Day("until", "Until"),
+)
+VIEWS: tuple[BuiltIn, ...] = (("All", {}), ("Wait for a person", {"state": _GIVEN_UP}))
 
 
 def row_cells(row: NotificationRow) -> dict[str, Any]:
     message = row.notification
-    return {
+    cells = {
         "id": message.id,
         "what": row.title,
         "state": state_cell(message.state),
@@ -59,8 +77,13 @@ def row_cells(row: NotificationRow) -> dict[str, Any]:
         "ticket": row.ticket_reference,
         "why": message.error,
         "created": time_cell(message.created_at),
+        "tries": str(message.attempts),
+        "sent": time_cell(message.sent_at),
+        "delivered": time_cell(message.delivered_at),
         "look": "Look",
     }
+    # Only what waits for a person can be chosen.
+    return cells if row.is_given_up else cells | {"pick": None}
 
 
 async def load(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:
@@ -76,6 +99,10 @@ async def load(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:
     )
     found = await in_transaction(list_notifications, actor=actor, wanted=wanted, part=state.part)
     return Listing(tuple(row_cells(row) for row in found.rows), found.total, found.is_estimate)
+
+
+_DEFAULT = ListState(sort="created")
+FILE = list_file(PATH, "messages", columns=COLUMNS, load=load, default=_DEFAULT, filters=_FILTERS)
 
 
 @console_page(PATH, title="Messages", permission=Permission.NOTIFICATIONS_READ, icon="outgoing_mail", group="Help", in_navigation=True)
@@ -103,21 +130,14 @@ async def notifications_page(actor: Principal) -> None:
     table = ServerTable(
         path=PATH,
         marker="messages",
+        file=FILE,
+        bulk=bulk_of("messages", actor),
+        views=VIEWS,
         columns=COLUMNS,
         load=load,
-        default=ListState(sort="created"),
+        default=_DEFAULT,
         search="Phone, ticket or event",
-        filters=(
-            Choice(
-                "state",
-                "State",
-                {_GIVEN_UP: "Waits for a person"} | {state.value: words.text for state, words in STATES[NotificationState].items()},
-            ),
-            Choice("medium", "By", {medium.value: name for medium, name in MEDIA.items() if medium is not Medium.BELL}),
-            Choice("event", "Event", {event.name: event.title for event in EVENTS.values()}),
-            Day("since", "From"),
-            Day("until", "Until"),
-        ),
+        filters=_FILTERS,
         empty=("No messages yet", "The first purchase sends the first one."),
         on_act=look,
     )
@@ -163,7 +183,7 @@ async def _look(notification_id: int, again: Any) -> None:
             facts.add_link("Ticket", row.ticket_reference, f"/console/tickets/{row.ticket_reference}")
         if subject:
             ui.label(subject).classes("strong")
-        ui.label(body).style("white-space: pre-wrap").classes("small").mark("words")
+        ui.label(body).classes("small as-written").mark("words")
 
         async def act(service: Any, said: str) -> None:
             with toast_on_refusal():

@@ -12,6 +12,7 @@ from app.clock import utc_now
 from app.db import in_transaction
 from app.errors import InvalidInput
 from pages.components.dialogs import dialog_card
+from pages.components.drafts import keep_draft
 from pages.components.forms import form_buttons
 from pages.components.parts import notice
 from pages.package_preview import preview_card
@@ -54,7 +55,8 @@ def package_form(offer: Offer | None, all_offers: Sequence[Offer], sites: Mappin
         for field in fields.values():
             field.on_value_change(preview)
         preview()
-        form_buttons(dialog, fields, yes="Save", act=save, marker="save-package")
+        draft = keep_draft(f"package:{offer.public_id if offer else 'new'}", fields)
+        form_buttons(dialog, fields, yes="Save", act=save, marker="save-package", draft=draft)
     dialog.open()
 
 

@@ -26,7 +26,7 @@ def preview_card(terms: PackageTerms) -> None:
         parts.append(f"up to {words.rate(terms.down_kbps)}")
     parts.append(f"{terms.device_limit} device" + ("s" if terms.device_limit > 1 else ""))
     with ui.element("div").classes("panel w-full").mark("preview"):
-        with ui.element("div").classes("row no-wrap items-baseline justify-between").style("gap: 16px"):
-            ui.label(terms.name).classes("strong").style("font-size: 18px; overflow-wrap: anywhere")
-            ui.label(words.money(terms.amount_bututs)).classes("money strong").style("font-size: 20px; white-space: nowrap")
+        with ui.element("div").classes("line apart one"):
+            ui.label(terms.name).classes("name")
+            ui.label(words.money(terms.amount_bututs)).classes("price")
         ui.label(" · ".join(parts)).classes("soft")

@@ -30,14 +30,14 @@ async def show_versions(offer: Offer) -> None:
 
 def _draw(version: VersionView, *, is_current: bool) -> None:
     with ui.element("div"):
-        with ui.element("div").classes("row items-center").style("gap: 8px"):
+        with ui.element("div").classes("line"):
             ui.label(f"Version {version.version}").classes("strong")
             if is_current:
                 tone_chip("Sold now", "good")
             ui.label(f"{version.bought:,} bought").classes("soft").mark(f"bought-{version.version}")
             ui.label(f"since {moment_in_words(version.created_at)}").classes("faint small")
-        ui.label(f"{version.terms.name} · {term_in_words('amount_bututs', version.terms.amount_bututs)}").style("overflow-wrap: anywhere")
+        ui.label(f"{version.terms.name} · {term_in_words('amount_bututs', version.terms.amount_bututs)}").classes("anywhere")
         ui.label(terms_in_words(version.terms)).classes("soft small")
         for name, before in version.changed.items():
             now = term_in_words(name, getattr(version.terms, name))
-            ui.label(f"{TERMS[name].capitalize()}: {term_in_words(name, before)} → {now}").classes("small").style("overflow-wrap: anywhere")
+            ui.label(f"{TERMS[name].capitalize()}: {term_in_words(name, before)} → {now}").classes("small anywhere")

@@ -53,7 +53,9 @@ async def packages_page(actor: Principal) -> None:
     with page_header("Packages", lead=lead):
         action_button("Promo codes", lambda: ui.navigate.to("/console/promos"), icon="percent")
         if actor.may(Permission.PACKAGES_EDIT):
-            action_button("Add a package", lambda: _edit(None, lambda: shown, refresh), icon="add", main=True).mark("add-package")
+            action_button("Add a package", lambda: _edit(None, lambda: shown, refresh), icon="add", main=True).props("data-key=n").mark(
+                "add-package"
+            )
     body = ui.element("div").classes("stack")
 
     async def refresh() -> None:
@@ -81,17 +83,17 @@ def _edit(offer: Offer | None, shown: Callable[[], _Shown], refresh: Changed) ->
 
 def _card(offer: Offer, shown: _Shown, actor: Principal, refresh: Changed) -> None:
     with ui.element("section").classes("panel").mark(f"package-{offer.public_id}"):
-        with ui.element("div").classes("row no-wrap items-start justify-between").style("gap: 16px"):
-            with ui.element("div").style("min-width: 0"):
-                with ui.element("div").classes("row items-center").style("gap: 4px 8px"):
-                    ui.label(offer.terms.name).classes("strong").style("font-size: 16px; overflow-wrap: anywhere")
+        with ui.element("div").classes("line apart one items-start"):
+            with ui.element("div").classes("room"):
+                with ui.element("div").classes("line"):
+                    ui.label(offer.terms.name).classes("name")
                     tone_chip(*STATES[offer.state(utc_now())])
                 ui.label(terms_in_words(offer.terms)).classes("soft")
-            ui.label(words.money(offer.terms.amount_bututs)).classes("money strong").style("font-size: 20px; white-space: nowrap")
+            ui.label(words.money(offer.terms.amount_bututs)).classes("price")
         ui.label(_sale_in_words(offer, shown)).classes("small").mark(f"sale-{offer.public_id}")
-        with ui.element("div").classes("row items-center justify-between").style("gap: 8px"):
+        with ui.element("div").classes("line apart"):
             ui.label(f"{offer.public_id} · version {offer.version}").classes("faint small")
-            with ui.element("div").classes("row items-center").style("gap: 4px"):
+            with ui.element("div").classes("line"):
                 _actions(offer, shown, actor, refresh)
 
 

@@ -13,6 +13,7 @@ from app.db import in_transaction
 from pages.components import words
 from pages.components.acting import on_the_page
 from pages.components.parts import Facts, action_button, chip, moment, notice, page_header, panel
+from pages.components.presence import show_presence
 from pages.components.states import empty_state
 from pages.components.timeline import timeline
 from pages.live import refresh_on
@@ -59,6 +60,9 @@ async def _load(actor: Principal, reference: str) -> _Everything:
 @console_page("/console/payments/{reference}", title="Payment", permission=Permission.PAYMENTS_READ)
 async def payment_page_(reference: str, actor: Principal) -> None:
     shown = await _load(actor, reference)
+    is_asked = any(refund.state is RefundState.ASKED for refund in shown.page.refunds)
+    if shown.page.payment.status is PaymentStatus.ATTENTION or is_asked:
+        show_presence("payment", shown.page.payment.id or 0, actor=actor)
     body = ui.element("div").classes("stack")
 
     def draw(everything: _Everything, by: Principal) -> None:

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
-import anyio.to_thread
-from fastapi import Request, Response
-from nicegui import ui
 from sqlmodel import Session
-from starlette.responses import StreamingResponse
 
 from app.clock import utc_now
-from app.db import in_transaction, transaction
-from app.errors import DomainError
-from app.problems import HTTP_STATUS
+from app.db import in_transaction
 from pages.components import words
 from pages.components.columns import Column, state_cell, time_cell
-from pages.components.list_state import Amount, Choice, Day, Filter, ListState, read_state
-from pages.components.parts import action_button, page_header
+from pages.components.list_file import list_file
+from pages.components.list_state import Amount, Choice, Day, Filter, ListState
+from pages.components.list_views import BuiltIn
+from pages.components.parts import page_header
 from pages.components.table import ServerTable
 from pages.live import refresh_on
-from pages.shell import console_file, console_page, current_staff
+from pages.shell import console_page
 from services.accounts.permissions import Permission, Principal
 from services.listing import Listing
 from services.packages.service import offers
 from services.payments.choices import SaleChoices, sale_choices
 from services.payments.models import PaymentStatus, RefundState, SaleChannel
-from services.payments.payment_csv import csv_lines
 from services.payments.queries import PaymentFilter, PaymentRow, list_payments
 
 PATH = "/console/payments"
-_FILE = f"{PATH}.csv"
 CHANNELS = {SaleChannel.PORTAL: "Hotspot page", SaleChannel.MOBILE: "App", SaleChannel.API: "API"}
 _REFUNDS = {
     RefundState.ASKED: "Waits for a second person",
@@ -51,7 +43,18 @@ COLUMNS = (
     Column("gateway", "Bought at", phone="hide"),
     Column("created", "Created", "time", sortable=True),
     Column("since", "In this state", "time", phone="hide"),
+    Column("reason", "Reason", hidden=True),
+    Column("customer", "Customer number", "number", hidden=True),
+    Column("discount", "Discount", "money", hidden=True),
+    Column("promo", "Promo code", "code", hidden=True),
+    Column("channel", "Channel", hidden=True),
+    Column("gift", "Gift", hidden=True),
+    Column("site", "Site", hidden=True),
+    Column("paid", "Paid", "time", hidden=True),
+    Column("served", "Served", "time", hidden=True),
+    Column("wave", "Wave transaction", "code", hidden=True),
 )
+VIEWS: tuple[BuiltIn, ...] = (("All", {}), ("Need a person", {"needs": "yes"}), ("Refunds to decide", {"refund": RefundState.ASKED.value}))
 
 
 def row_cells(row: PaymentRow) -> dict[str, Any]:
@@ -67,6 +70,16 @@ def row_cells(row: PaymentRow) -> dict[str, Any]:
         "second": _how(row),
         "created": time_cell(row.created_at),
         "since": time_cell(row.status_since),
+        "reason": row.reason,
+        "customer": str(row.customer_id),
+        "discount": words.money(row.discount_bututs) if row.discount_bututs else None,
+        "promo": row.promo_code,
+        "channel": CHANNELS[row.channel],
+        "gift": "yes" if row.is_gift else "no",
+        "site": row.site_name,
+        "paid": time_cell(row.paid_at),
+        "served": time_cell(row.served_at),
+        "wave": row.wave_transaction_id,
     }
 
 
@@ -136,19 +149,19 @@ def _filters(session: Session) -> tuple[Filter, ...]:
     )
 
 
+async def filters_for(_: Principal) -> Sequence[Filter]:
+    return await in_transaction(_filters)
+
+
 _DEFAULT = ListState(sort="created")
+FILE = list_file(PATH, "payments", columns=COLUMNS, load=load, default=_DEFAULT, filters=filters_for)
 
 
 @console_page(PATH, title="Payments", permission=Permission.PAYMENTS_READ, icon="payments", group="Shop", in_navigation=True)
 async def payments_page() -> None:
     filters = await in_transaction(_filters)
-
-    def download() -> None:
-        query = {name: value for name, value in table.state.as_query(_DEFAULT).items() if name not in ("page", "rows", "sort")}
-        ui.download.from_url(f"{_FILE}?{urlencode(query)}")
-
     with page_header("Payments", lead="Every purchase by Wave, newest first. Open one to see each step it took."):
-        action_button("Download CSV", download, icon="download").mark("csv")
+        pass
     table = ServerTable(
         path=PATH,
         marker="payments",
@@ -157,21 +170,10 @@ async def payments_page() -> None:
         default=_DEFAULT,
         search="Phone, receipt code or id at Wave",
         filters=filters,
-        folded_from=4,
+        folded_from=2,
+        views=VIEWS,
+        file=FILE,
         empty=("No payments yet", "They appear here the moment a customer picks a package."),
     )
     await table.first()
     refresh_on(("payments",), table.refresh)
-
-
-@console_file(_FILE, permission=Permission.PAYMENTS_READ)
-async def serve_csv(request: Request) -> Response:
-    """All that match the list's address, made while it is fetched."""
-    try:
-        state = read_state(request.query_params, _DEFAULT, await in_transaction(_filters), ())
-        opening = partial(csv_lines, transaction, actor=await current_staff(), wanted=wanted_in(state))
-        lines = await anyio.to_thread.run_sync(opening)
-    except DomainError as refusal:
-        return Response(refusal.text, status_code=HTTP_STATUS[refusal.kind], media_type="text/plain; charset=utf-8")
-    headers = {"Content-Disposition": f'attachment; filename="payments-{utc_now():%Y-%m-%d}.csv"', "Cache-Control": "no-store"}
-    return StreamingResponse(lines, headers=headers, media_type="text/csv; charset=utf-8")

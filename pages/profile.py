@@ -174,7 +174,7 @@ def _show_recovery_codes(codes: list[str], was_awaited: bool) -> None:
         words = "Each opens your account once, when the phone is not at hand. Keep them where the phone is not. They are not shown again."
         ui.label(words).classes("soft")
         text = "\n".join(codes)
-        ui.label(text).classes("big-code mono").style("white-space: pre-line; font-size: 17px").mark("recovery-codes")
+        ui.label(text).classes("big-code mono many").mark("recovery-codes")
         with ui.element("div").classes("buttons"):
             copy_button(text)
             ui.button("I have them", on_click=done).props("unelevated color=primary").mark("done")

@@ -14,6 +14,7 @@ from app.db import in_transaction
 from pages.components import words
 from pages.components.columns import Column, chip_cell
 from pages.components.dialogs import confirm, dialog_card
+from pages.components.list_file import list_file
 from pages.components.list_state import ListState
 from pages.components.parts import Facts, action_button, page_header
 from pages.components.table import ServerTable
@@ -69,12 +70,16 @@ async def load(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:
     return Listing(tuple(row_cells(row) for row in found.rows), found.total, found.is_estimate)
 
 
+_DEFAULT = ListState(sort="newest")
+FILE = list_file(PATH, "promos", columns=COLUMNS, load=load, default=_DEFAULT)
+
+
 @console_page(PATH, title="Promo codes", permission=Permission.PACKAGES_READ, icon="percent", group="Shop", in_navigation=True)
 async def promos_page(actor: Principal) -> None:
     lead = "A word that takes something off the price. What was bought with one keeps its price, whatever becomes of the code."
     with page_header("Promo codes", lead=lead):
         if actor.may(Permission.PACKAGES_EDIT):
-            action_button("Make a code", lambda: edit(None), icon="add", main=True).mark("make-promo")
+            action_button("Make a code", lambda: edit(None), icon="add", main=True).props("data-key=n").mark("make-promo")
 
     async def show(promo_id: int) -> None:
         with toast_on_refusal():
@@ -84,9 +89,10 @@ async def promos_page(actor: Principal) -> None:
     table = ServerTable(
         path=PATH,
         marker="promos",
+        file=FILE,
         columns=COLUMNS,
         load=load,
-        default=ListState(sort="newest"),
+        default=_DEFAULT,
         search="Code or note",
         empty=("No promo codes yet", "Make the first one; it can be used from the moment you choose."),
         on_act=show,

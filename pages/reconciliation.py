@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -11,14 +12,16 @@ from nicegui import ui
 from app.clock import utc_now
 from app.db import in_transaction
 from pages.components import words
+from pages.components.bulk_bar import bulk_of
 from pages.components.columns import Column, state_cell, time_cell
 from pages.components.dialogs import dialog_card
 from pages.components.forms import form_buttons
-from pages.components.list_state import Choice, Day, ListState
-from pages.components.parts import action_button, page_header, panel
+from pages.components.list_file import list_file
+from pages.components.list_state import Choice, Day, Filter, ListState
+from pages.components.list_views import BuiltIn
+from pages.components.parts import action_button, page_header, panel, tile
 from pages.components.table import ServerTable
 from pages.live import refresh_on
-from pages.reconciliation_bulk import Picked, pick_cell
 from pages.reconciliation_words import FIXES, KINDS, money
 from pages.shell import console_page, current_staff, toast_on_refusal
 from services.accounts.permissions import Permission, Principal
@@ -42,7 +45,7 @@ from services.payments.reconciliation.runs import order_run
 PATH = "/console/reconciliation"
 FINDINGS = f"{PATH}/findings"
 FINDING_COLUMNS = (
-    Column("kind", "What", "link", phone="title"),
+    Column("kind", "What", "link", phone="title", second="About"),
     Column("state", "State", "chip", phone="corner"),
     Column("day", "Day", sortable=True),
     Column("wave", "Wave", "money"),
@@ -50,9 +53,11 @@ FINDING_COLUMNS = (
     Column("porta", "PortaBilling", "money"),
     Column("fix", "Proposed"),
     Column("assignee", "Given to"),
-    Column("age", "Age", sortable=False),
+    Column("age", "Age"),
+    Column("number", "Number", "number", hidden=True),
 )
-_PICK = Column("pick", "", "pick", phone="hide")
+_DEFAULT = ListState(sort="id", filters={"state": FindingState.OPEN.value})
+VIEWS: tuple[BuiltIn, ...] = (("Open", {}), ("Given to nobody", {"assignee": NOBODY}), ("All", {"state": "all"}))
 RUN_COLUMNS = (
     Column("days", "Days", "link", phone="title"),
     Column("state", "State", "chip", phone="corner"),
@@ -70,9 +75,9 @@ def days_words(run: ReconciliationRun) -> str:
     return first if run.from_day == run.to_day else f"{first} to {run.to_day.day} {run.to_day:%b %Y}"
 
 
-def finding_cells(row: FindingRow, *, picked: frozenset[int] = frozenset()) -> dict[str, Any]:
+def finding_cells(row: FindingRow) -> dict[str, Any]:
     finding = row.finding
-    return {
+    cells = {
         "id": finding.id,
         "href": f"{FINDINGS}/{finding.id}",
         "kind": KINDS[finding.kind],
@@ -84,9 +89,11 @@ def finding_cells(row: FindingRow, *, picked: frozenset[int] = frozenset()) -> d
         "porta": money(finding.porta_bututs),
         "fix": FIXES[finding.fix][0] if finding.state is FindingState.OPEN else None,
         "assignee": row.assignee,
+        "number": str(finding.id),
         "age": _age(age_days(finding, now=utc_now())),
-        "pick": pick_cell(is_on=finding.id in picked) if finding.state is FindingState.OPEN else None,
     }
+    # What is decided is decided: no box stands before it.
+    return cells if finding.state is FindingState.OPEN else cells | {"pick": None}
 
 
 def _age(days: int) -> str:
@@ -130,41 +137,48 @@ def wanted_in(state: ListState, *, run_id: int | None = None) -> FindingFilter:
     )
 
 
+def _filters(people: Mapping[int, str]) -> tuple[Filter, ...]:
+    return (
+        Choice("state", "State", {"all": "All", **{state.value: words.words_of(state).text for state in FindingState}}),
+        Choice("kind", "Kind", {kind.value: KINDS[kind] for kind in FindingKind}),
+        Choice("assignee", "Given to", {NOBODY: "Nobody", **{str(number): name for number, name in people.items()}}),
+        Day("from", "From"),
+        Day("to", "To"),
+    )
+
+
+async def filters_for(actor: Principal) -> Sequence[Filter]:
+    return _filters(await in_transaction(deciders, actor=actor))
+
+
+async def load_findings(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:
+    found = await in_transaction(list_findings, actor=actor, wanted=wanted_in(state), part=state.part)
+    return Listing(tuple(finding_cells(row) for row in found.rows), found.total, found.is_estimate)
+
+
+FILE = list_file(PATH, "findings", columns=FINDING_COLUMNS, load=load_findings, default=_DEFAULT, filters=filters_for)
+
+
 @console_page(PATH, title="Reconciliation", permission=Permission.MONEY_READ, icon="rule", group="Money", in_navigation=True)
 async def reconciliation_page(actor: Principal) -> None:
     people = await in_transaction(deciders, actor=actor)
-    may_edit = actor.may(Permission.RECONCILIATION_EDIT)
     with page_header("Reconciliation", lead="Wave, PortaBilling and our own books, compared every night. What does not agree stands here."):
         action_button("Compare days", _order_form, icon="rule", main=True).mark("order-run")
         action_button("Report", _report_form, icon="description").mark("report")
     tiles = ui.element("div").classes("tiles").mark("reconciliation-tiles")
-    picked = Picked(people)
-
-    async def load(by: Principal, state: ListState) -> Listing[dict[str, Any]]:
-        found = await in_transaction(list_findings, actor=by, wanted=wanted_in(state), part=state.part)
-        picked.keep_to({row.finding.id or 0 for row in found.rows if row.finding.state is FindingState.OPEN})
-        return Listing(tuple(finding_cells(row, picked=picked.ids) for row in found.rows), found.total, found.is_estimate)
-
     with panel("Findings", flush=True):
-        if may_edit:
-            picked.draw_bar()
         table = ServerTable(
             path=PATH,
             marker="findings",
-            columns=(_PICK, *FINDING_COLUMNS) if may_edit else FINDING_COLUMNS,
-            load=load,
-            default=ListState(sort="id", filters={"state": FindingState.OPEN.value}),
-            filters=(
-                Choice("state", "State", {"all": "All", **{state.value: words.words_of(state).text for state in FindingState}}),
-                Choice("kind", "Kind", {kind.value: KINDS[kind] for kind in FindingKind}),
-                Choice("assignee", "Given to", {NOBODY: "Nobody", **{str(number): name for number, name in people.items()}}),
-                Day("from", "From"),
-                Day("to", "To"),
-            ),
+            columns=FINDING_COLUMNS,
+            load=load_findings,
+            default=_DEFAULT,
+            filters=_filters(people),
+            views=VIEWS,
+            file=FILE,
             empty=("Nothing to decide", "The three sides agree, or nothing was compared yet."),
-            on_pick=picked.toggle,
+            bulk=bulk_of("findings", actor),
         )
-    picked.belongs_to(table)
     await table.first()
     with panel("Runs", flush=True):
         runs = ServerTable(
@@ -197,19 +211,12 @@ async def reconciliation_page(actor: Principal) -> None:
 
 
 def _tiles(newest: ReconciliationRun | None, kinds: dict[FindingKind, int]) -> None:
-    _tile("Open findings", f"{sum(kinds.values()):,}", "nothing waits" if not kinds else "of all days")
+    tile("Open findings", f"{sum(kinds.values()):,}", "nothing waits" if not kinds else "of all days")
     for kind, number in sorted(kinds.items(), key=lambda item: -item[1])[:2]:
-        _tile(KINDS[kind], f"{number:,}", "open")
+        tile(KINDS[kind], f"{number:,}", "open")
     if newest is not None:
         state = words.words_of(newest.state).text
-        _tile("Last run", state, f"{days_words(newest)}, {words.relative(newest.ended_at or newest.created_at, utc_now())}")
-
-
-def _tile(label: str, number: str, note: str) -> None:
-    with ui.element("div").classes("tile"):
-        ui.label(label).classes("label")
-        ui.label(number).classes("number")
-        ui.label(note).classes("note")
+        tile("Last run", state, f"{days_words(newest)}, {words.relative(newest.ended_at or newest.created_at, utc_now())}")
 
 
 def day_field(label: str, name: str, value: date) -> ui.input:

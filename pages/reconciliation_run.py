@@ -8,6 +8,8 @@ from nicegui import ui
 
 from app.db import in_transaction
 from pages.components import words
+from pages.components.figures import Cell
+from pages.components.figures import table as figures
 from pages.components.list_state import ListState
 from pages.components.parts import Facts, notice, page_header, panel
 from pages.components.states import empty_state
@@ -90,24 +92,16 @@ def _sums(run: ReconciliationRun) -> None:
         if not sums:
             empty_state("Not summed yet", "They stand here when both sides were read.", icon="hourglass_empty")
             return
-        with ui.element("div").classes("scroll-x w-full"), ui.element("table").classes("plain-table w-full").mark("sums"):
-            _line("th", ("", *_NAMES.values()))
-            _line("td", ("Payments", *(_number(sums.get(side, {}), "payments", "accounts") for side in _NAMES)))
-            for name, text in _SUMS:
-                cells = [sums.get(side, {}).get(name) for side in _NAMES]
-                if any(cell is not None for cell in cells):
-                    _line("td", (text, *("–" if cell is None else words.money(int(cell)) for cell in cells)))
+        rows = [[Cell("Payments"), *(Cell(_number(sums.get(side, {}), "payments", "accounts")) for side in _NAMES)]]
+        for name, text in _SUMS:
+            found = [sums.get(side, {}).get(name) for side in _NAMES]
+            if any(sum_ is not None for sum_ in found):
+                rows.append([Cell(text), *(Cell(None if sum_ is None else words.money(int(sum_))) for sum_ in found)])
+        figures("Sums of both sides and of our books", ("What", *_NAMES.values()), rows, marker="sums")
 
 
 def _number(side: dict[str, Any], *names: str) -> str:
     return next((f"{int(side[name]):,}" for name in names if name in side), "–")
-
-
-def _line(tag: str, cells: tuple[str, ...]) -> None:
-    with ui.element("tr"):
-        for number, text in enumerate(cells):
-            with ui.element(tag).style(f"text-align: {'left' if number == 0 else 'right'}; padding: 4px 10px; white-space: nowrap"):
-                ui.label(text).classes("soft small" if tag == "th" or number == 0 else "")
 
 
 def _read(run: ReconciliationRun) -> None:

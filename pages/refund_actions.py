@@ -11,8 +11,10 @@ from app.db import in_transaction
 from app.errors import InvalidInput
 from pages.components import words
 from pages.components.dialogs import confirm, dialog_card
+from pages.components.drafts import keep_draft
 from pages.components.forms import form_buttons, text_field
 from pages.components.parts import Facts, notice
+from pages.components.presence import show_presence
 from pages.components.prove import proven_staff
 from pages.shell import current_staff, toast_on_refusal
 from services.accounts.permissions import Principal
@@ -62,20 +64,22 @@ def _ask(public_id: str, preview: RefundPreview, done: Done) -> None:
             await done()
 
         yes = "Ask for it" if preview.needs_second else f"Give {words.money(preview.amount_bututs)} back"
-        form_buttons(dialog, {"reason": reason}, yes=yes, act=act, danger=not preview.needs_second, marker="ask-refund")
+        draft = keep_draft(f"refund:{public_id}", {"reason": reason})
+        form_buttons(dialog, {"reason": reason}, yes=yes, act=act, danger=not preview.needs_second, marker="ask-refund", draft=draft)
     dialog.open()
 
 
 async def ask_to_approve(row: RefundRow, done: Done) -> None:
     with toast_on_refusal():
         preview = await in_transaction(refund_preview, actor=await current_staff(), public_id=row.payment_public_id, now=utc_now())
-        _approve(row, preview, done)
+        _approve(row, preview, done, await current_staff())
 
 
-def _approve(row: RefundRow, preview: RefundPreview, done: Done) -> None:
+def _approve(row: RefundRow, preview: RefundPreview, done: Done, actor: Principal) -> None:
     with dialog_card(f"Give {words.money(row.amount_bututs)} back?") as dialog:
-        ui.label(f"“{row.reason}”").style("overflow-wrap: anywhere")
+        ui.label(f"“{row.reason}”").classes("anywhere")
         ui.label(f"{person_of(row.asked_by)} asked for it. It cannot be taken back.").classes("soft small")
+        show_presence("refund", row.id, actor=actor, in_dialog=True)
         _what_it_does(preview)
 
         async def act() -> None:
@@ -100,7 +104,8 @@ async def ask_to_decline(row: RefundRow, done: Done) -> None:
             ui.notify("Declined.", type="positive")
             await done()
 
-        form_buttons(dialog, {"note": note}, yes="Decline", act=act, marker="decline-refund")
+        draft = keep_draft(f"refund-no:{row.id}", {"note": note})
+        form_buttons(dialog, {"note": note}, yes="Decline", act=act, marker="decline-refund", draft=draft)
     dialog.open()
 
 

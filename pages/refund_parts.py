@@ -19,7 +19,7 @@ from services.payments.models import RefundKind
 from services.payments.refund_queries import RefundRow
 
 COLUMNS = (
-    Column("payment", "Payment", "link", phone="title"),
+    Column("payment", "Payment", "link", phone="title", second="Customer"),
     Column("state", "State", "chip", phone="corner"),
     Column("created", "Asked", "time", sortable=True),
     Column("amount", "Sum", "money"),
@@ -92,7 +92,7 @@ def _about(row: RefundRow, how: str) -> None:
 
 
 def _said(text: str) -> None:
-    ui.label(text).classes("soft small full-width").style("overflow-wrap: anywhere")
+    ui.label(text).classes("soft small full-width anywhere")
 
 
 def _decide(row: RefundRow, actor: Principal, done: Done) -> None:
@@ -106,7 +106,7 @@ def _decide(row: RefundRow, actor: Principal, done: Done) -> None:
 
 
 def _buttons() -> ui.element:
-    return ui.element("div").classes("row full-width q-pt-xs").style("gap: 8px")
+    return ui.element("div").classes("line full-width q-pt-xs")
 
 
 def _more(number: int) -> None:

@@ -24,7 +24,6 @@ from services.accounts.permissions import Permission, Principal
 from services.payments.models import RefundRule
 from services.payments.refund_rules import change_rule, rules
 
-_SIDE_BY_SIDE = "display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr))"
 _LABELS = {
     "most_bututs": "At most at once",
     "alone_bututs": "Of that without a second person, up to",
@@ -37,7 +36,7 @@ async def refund_rules_page(actor: Principal) -> None:
     lead = "What a person of each role may give back. Above the sum for one, another person has to agree; an outside service always waits."
     with page_header("Limits of refunds", back=(PATH, "Refunds"), lead=lead):
         pass
-    body = ui.element("div").classes("w-full").style(_SIDE_BY_SIDE).mark("refund-rules")
+    body = ui.element("div").classes("side-by-side").mark("refund-rules")
 
     def draw(found: Sequence[RefundRule], by: Principal) -> None:
         body.clear()

@@ -8,7 +8,9 @@ from nicegui import ui
 
 from app.db import in_transaction
 from pages.components import words
+from pages.components.list_file import list_file
 from pages.components.list_state import Choice, ListState
+from pages.components.list_views import BuiltIn
 from pages.components.parts import action_button, page_header, panel
 from pages.components.states import empty_state
 from pages.components.table import ServerTable
@@ -23,6 +25,16 @@ from services.payments.refund_queries import RefundFilter, RefundRow, list_refun
 
 PATH = "/console/refunds"
 RULES = f"{PATH}/rules"
+_FILTERS = (
+    Choice("state", "State", {state.value: words.words_of(state).text for state in RefundState}),
+    Choice("by", "Asked by", {"me": "Me"}),
+)
+VIEWS: tuple[BuiltIn, ...] = (
+    ("All", {}),
+    ("Wait for a second person", {"state": RefundState.ASKED.value}),
+    ("Refused by Wave", {"state": RefundState.FAILED.value}),
+    ("Asked by me", {"by": "me"}),
+)
 _OLDEST_FIRST = Slice(limit=MAX_LIMIT, sort="created", descending=False)
 
 
@@ -35,6 +47,10 @@ async def load(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:
     )
     found = await in_transaction(list_refunds, actor=actor, wanted=wanted, part=state.part)
     return Listing(tuple(cells(row) for row in found.rows), found.total, found.is_estimate)
+
+
+_DEFAULT = ListState(sort="created")
+FILE = list_file(PATH, "refunds", columns=COLUMNS, load=load, default=_DEFAULT, filters=_FILTERS)
 
 
 async def _all_in(actor: Principal, state: RefundState) -> Listing[RefundRow]:
@@ -66,14 +82,13 @@ async def refunds_page(actor: Principal) -> None:
         table = ServerTable(
             path=PATH,
             marker="refunds",
+            file=FILE,
+            views=VIEWS,
             columns=COLUMNS,
             load=load,
-            default=ListState(sort="created"),
+            default=_DEFAULT,
             search="Receipt code",
-            filters=(
-                Choice("state", "State", {state.value: words.words_of(state).text for state in RefundState}),
-                Choice("by", "Asked by", {"me": "Me"}),
-            ),
+            filters=_FILTERS,
             folded_from=1,
             empty=("No refund yet", "The money of a payment is given back from the payment's own page."),
         )

@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 
 from app.clock import utc_now
 from pages.components import words
-from pages.report_parts import Cell, percent, span, table
+from pages.components.figures import Cell, table
+from pages.report_parts import percent, span
 from services.tickets.report_rows import By
 from services.tickets.reports import Line, Report
 from services.tickets.sla.terms import FIRST, NEXT, RESOLUTION

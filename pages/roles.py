@@ -52,6 +52,14 @@ WORDS: dict[Permission, str] = {
     P.NOTIFICATIONS_EDIT: "Send a message once more, or take it off the list",
     P.DESK_EDIT: "Change how the help desk works: words, teams, deadlines",
     P.HEALTH_READ: "See the health of the system",
+    P.JOBS_READ: "See jobs, how they fared, queues and workers",
+    P.JOBS_EDIT: "Run a job now, pause one, try a failed one again",
+    P.ERRORS_READ: "See errors of the product, in groups",
+    P.ERRORS_EDIT: "Assign errors, resolve them and open them again",
+    P.BACKUPS_READ: "See back-ups and whether they are proven",
+    P.BACKUPS_EDIT: "Have a back-up made",
+    P.PERSONAL_DATA_READ: "Export what is held of a customer, see how long it is kept",
+    P.PERSONAL_DATA_ERASE: "Erase a customer's personal data, change how long it is kept",
     P.AUDIT_READ: "Read and export the audit",
     P.ACCESS_READ: "Ask whether a device has access",
     P.ACCESS_GRANT: "Let a device in without a purchase",
@@ -63,7 +71,10 @@ async def roles_page() -> None:
     lead = "What is not ticked is refused, on every page, action and address. The marked ones may also be given to an API token."
     with page_header("Roles", lead=lead):
         pass
-    with ui.element("section").classes("panel flush").style("overflow-x: auto"), ui.element("table").classes("matrix").mark("roles"):
+    with (
+        ui.element("section").classes("panel flush scrolled").props('tabindex=0 aria-label="Permissions by role"'),
+        ui.element("table").classes("matrix").mark("roles"),
+    ):
         with ui.element("thead"), ui.element("tr"):
             _cell("Permission", head=True)
             for role in Role:

@@ -81,7 +81,7 @@ def _header(shown: _Shown, by: Principal, refresh: Refresh) -> None:
         action_button("Teams", partial(ui.navigate.to, "/console/teams"), icon="groups")
         if by.may(Permission.DESK_EDIT) and shown.teams:
             new = partial(RuleForm, None, shown.teams, shown.sites, refresh)
-            action_button("New rule", new, icon="add", main=True).mark("new-rule")
+            action_button("New rule", new, icon="add", main=True).props("data-key=n").mark("new-rule")
 
 
 def _rules(shown: _Shown, *, may_edit: bool, refresh: Refresh) -> None:
@@ -97,16 +97,16 @@ def _rules(shown: _Shown, *, may_edit: bool, refresh: Refresh) -> None:
 def _rule(view: RuleView, shown: _Shown, *, may_edit: bool, refresh: Refresh) -> None:
     rule = view.rule
     with ui.element("div").classes("item").mark(f"rule-{view.id}"):
-        ui.label(f"{view.place + 1}").classes("faint").style("min-width: 1.5rem")
-        with ui.element("div").style("min-width: 0; flex: 1 1 14rem"):
+        ui.label(f"{view.place + 1}").classes("faint position")
+        with ui.element("div").classes("room"):
             ui.label(rule.name).classes("strong")
             ui.label(conditions_in_words(rule.conditions, shown.sites)).classes("small")
             then = [f"→ {view.team_name}", f"skill “{rule.skill}”" if rule.skill else ""]
             then += [f"priority {words.words_of(rule.set_priority).text.lower()}"] if rule.set_priority else []
             ui.label(", ".join(part for part in then if part)).classes("soft small")
             if view.trouble:
-                ui.label(view.trouble).classes("small tone-wait").style("color: var(--wait)").mark(f"trouble-{view.id}")
-        with ui.element("div").classes("end row items-center").style("gap: 2px"):
+                ui.label(view.trouble).classes("small in-wait").mark(f"trouble-{view.id}")
+        with ui.element("div").classes("end line"):
             if not rule.is_active:
                 tone_chip("Not in use", "off")
             if may_edit:
@@ -167,7 +167,7 @@ class _TryOut:
     """A ticket like this: which rule takes it, and whom it would go to at this moment."""
 
     def __init__(self, sites: dict[int, str]) -> None:
-        with panel("Try it"), ui.element("div").classes("stack").style("gap: 8px"):
+        with panel("Try it"), ui.element("div").classes("stack near"):
             ui.label("A ticket like this goes to").classes("soft small")
             self._fields: dict[str, ui.select] = {}
             standing = Situation()
@@ -177,7 +177,7 @@ class _TryOut:
                 chosen = ui.select(options, label=label, value=value, with_input=field == "site", on_change=self.show)
                 chosen.props("outlined dense hide-bottom-space").classes("w-full").mark(f"try-{field}")
                 self._fields[field] = chosen
-            self._found = ui.element("div").classes("stack").style("gap: 8px").mark("tried")
+            self._found = ui.element("div").classes("stack near").mark("tried")
 
     async def begin(self) -> None:
         await self.show()

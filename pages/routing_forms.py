@@ -47,7 +47,7 @@ class RuleForm:
             )
             self._priority.props('outlined hint="What is high or urgent is never lowered"').classes("w-full").mark("field-set-priority")
             self._active = ui.switch("In use", value=rule.is_active if rule else True).mark("field-active")
-            self._shown = ui.element("div").classes("stack").style("gap: 4px").mark("rule-preview")
+            self._shown = ui.element("div").classes("stack tight").mark("rule-preview")
             action_button("See what it would have done", self._look, icon="visibility").mark("look")
             form_buttons(dialog, self._fields, yes="Save", act=self._save, marker="save-rule")
         dialog.open()
@@ -120,6 +120,6 @@ def trial_lines(shown: Trial) -> None:
         for one in shown.samples:
             with ui.element("div").classes("item"):
                 ui.link(one.reference, f"/console/tickets/{one.reference}").classes("mono").props("target=_blank")
-                ui.label(one.subject).classes("small ellipsis").style("max-width: 16rem")
+                ui.label(one.subject).classes("small ellipsis")
                 way = f"{one.team_before} → {one.team_after}" if one.team_before != one.team_after else f"stays with {one.team_after}"
                 ui.label(way).classes("end small soft")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from app.db import in_transaction
 from pages.components import words
+from pages.components.bulk_bar import bulk_of
 from pages.components.columns import Column, chip_cell, state_cell, time_cell
-from pages.components.list_state import Choice, ListState
+from pages.components.list_file import list_file
+from pages.components.list_state import Choice, Filter, ListState
+from pages.components.list_views import BuiltIn
 from pages.components.parts import page_header
 from pages.components.table import ServerTable
 from pages.live import refresh_on
@@ -35,12 +39,22 @@ COLUMNS = (
     Column("started", "Started", "time", sortable=True),
     Column("ends", "Time left", "left", sortable=True),
     Column("data", "Data"),
+    Column("site", "Site", hidden=True),
+    Column("ended", "Ended", "time", hidden=True),
+    Column("payment", "Payment", "code", hidden=True),
+    Column("voucher", "Voucher", "number", hidden=True),
+)
+VIEWS: tuple[BuiltIn, ...] = (
+    ("Online now", {}),
+    ("Not confirmed", {"show": "unconfirmed"}),
+    ("Ended", {"show": "ended"}),
+    ("All", {"show": "all"}),
 )
 
 
 def row_cells(row: SessionRow, actor: Principal) -> dict[str, Any]:
     is_over = row.state is SessionState.ENDED
-    return {
+    cells = {
         "id": row.id,
         "href": f"{PATH}/{row.id}",
         "who": row.masked_phone or "not known",
@@ -50,8 +64,13 @@ def row_cells(row: SessionRow, actor: Principal) -> dict[str, Any]:
         "started": time_cell(row.started_at),
         "ends": _left(row, is_over=is_over),
         "data": data_words(row),
+        "site": row.site_name,
+        "ended": time_cell(row.ended_at),
+        "payment": row.reference,
+        "voucher": str(row.voucher_id) if row.voucher_id else None,
         "end": "End" if not is_over and actor.may(Permission.SESSIONS_END) else None,
     }
+    return cells | {"pick": None} if is_over else cells
 
 
 def _left(row: SessionRow, *, is_over: bool) -> Any:
@@ -84,10 +103,20 @@ async def load(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:
     return Listing(tuple(row_cells(row, actor) for row in found.rows), found.total, found.is_estimate)
 
 
-@console_page(PATH, title="Sessions", permission=Permission.SESSIONS_READ, icon="wifi", group="Network", in_navigation=True)
-async def sessions_page(actor: Principal) -> None:
+async def filters_for(actor: Principal) -> Sequence[Filter]:
     sites = await in_transaction(site_choices, actor=actor)
     gateways = await in_transaction(gateway_choices, actor=actor)
+    shown = {name: text for name, (text, _, _) in _SHOW.items()}
+    return Choice("show", "Show", shown), Choice("site", "Site", sites), Choice("gateway", "Gateway", gateways)
+
+
+_DEFAULT = ListState(sort="started", filters={"show": "live"})
+FILE = list_file(PATH, "sessions", columns=COLUMNS, load=load, default=_DEFAULT, filters=filters_for)
+
+
+@console_page(PATH, title="Sessions", permission=Permission.SESSIONS_READ, icon="wifi", group="Network", in_navigation=True)
+async def sessions_page(actor: Principal) -> None:
+    filters = await filters_for(actor)
     with page_header("Sessions", lead="Airtime running on the routers. Data is live only from routers that run our script."):
         pass
 
@@ -96,15 +125,17 @@ async def sessions_page(actor: Principal) -> None:
             await table.reload()
 
     may_end = actor.may(Permission.SESSIONS_END)
-    shown = {name: text for name, (text, _, _) in _SHOW.items()}
     table = ServerTable(
         path=PATH,
         marker="sessions",
+        file=FILE,
+        bulk=bulk_of("sessions", actor),
+        views=VIEWS,
         columns=(*COLUMNS, Column("end", "", "action")) if may_end else COLUMNS,
         load=load,
-        default=ListState(sort="started", filters={"show": "live"}),
+        default=_DEFAULT,
         search="Phone",
-        filters=(Choice("show", "Show", shown), Choice("site", "Site", sites), Choice("gateway", "Gateway", gateways)),
+        filters=filters,
         empty=("Nobody is online", "Sessions appear when a router confirms that it let a customer in."),
         on_act=end,
     )

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 import structlog
 from fastapi import Depends
 from nicegui import app, ui
+from nicegui.language import Language
 from starlette.responses import RedirectResponse, Response
 
 from app import correlation, origin, refusals
@@ -21,14 +22,17 @@ from app.access import Gate, public
 from app.db import in_transaction
 from app.errors import DomainError, ErrorKind, Forbidden, Unauthenticated
 from app.problems import route_of
-from pages import frame
+from pages import browser_store, frame
 from pages.components.states import broken_state, not_allowed_state, refused_state
+from pages.connection import RECONNECT_SECONDS
 from services.accounts.permissions import Permission, Principal
 from services.accounts.sessions import SessionIdle
 from services.accounts.staff import log_out as end_staff_session
 from services.accounts.staff import principal_for_session
 
 LOGIN_PATH = "/console/login"
+# Said in the document, so that a screen reader reads it with the right voice.
+LANGUAGE: Language = "en-GB"
 HOME_PATH = "/console"
 OWN_PATH = "/console/account"
 TOKEN = "staff_session"  # noqa: S105 - the name it is stored under
@@ -79,7 +83,9 @@ def console_page(
 
         _take_signature(opened, build)
         gate = Depends(PageGate(permission=permission.value))
-        _ROUTES[path] = lambda: ui.page(path, title=f"{title} · INET", response_timeout=20, dependencies=[gate])(opened)
+        _ROUTES[path] = lambda: ui.page(
+            path, title=f"{title} · INET", language=LANGUAGE, response_timeout=20, reconnect_timeout=RECONNECT_SECONDS, dependencies=[gate]
+        )(opened)
         return opened
 
     return register
@@ -90,7 +96,7 @@ def public_page(path: str, *, title: str, because: str) -> Callable[[Callable[..
 
     def register(build: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
         PAGES[path] = ConsolePage(path, title, None, public_because=because)
-        _ROUTES[path] = lambda: ui.page(path, title=f"{title} · INET", dependencies=[public(because)])(build)
+        _ROUTES[path] = lambda: ui.page(path, title=f"{title} · INET", language=LANGUAGE, dependencies=[public(because)])(build)
         return build
 
     return register
@@ -131,6 +137,8 @@ def _take_signature(opened: Callable[..., Any], build: Callable[..., Any]) -> No
 
 async def _open(page: ConsolePage, build: Callable[..., Awaitable[None]], values: dict[str, Any]) -> Response | None:
     try:
+        # Another process may have logged this browser in or out since it was last seen here.
+        await browser_store.own().reload()
         actor = await _find_staff()
     except SessionIdle as ended:
         return RedirectResponse(login_address(_here(), ended), status_code=303)
@@ -187,6 +195,19 @@ def query_address(path: str, values: dict[str, str]) -> str:
 
 
 async def _find_staff() -> Principal | None:
+    try:
+        found = await _look_up()
+    except SessionIdle:
+        if not await browser_store.own().reload():
+            raise
+        return await _look_up()
+    if found is None and await browser_store.own().reload():
+        # The token was changed through another process.
+        found = await _look_up()
+    return found
+
+
+async def _look_up() -> Principal | None:
     return await in_transaction(principal_for_session, app.storage.user.get(TOKEN), is_use=not _by_itself.get())
 
 
@@ -225,6 +246,7 @@ async def log_out() -> None:
     if token:
         with toast_on_refusal():
             await in_transaction(lambda _: end_staff_session(token))
+            await browser_store.own().save()
     ui.navigate.to(LOGIN_PATH)
 
 
@@ -253,8 +275,8 @@ def toast_on_refusal() -> Iterator[None]:
 
 
 @contextmanager
-def _without_asking() -> Iterator[None]:
-    before = _by_itself.set(True)
+def _without_asking(is_use: bool) -> Iterator[None]:
+    before = _by_itself.set(not is_use)
     try:
         yield
     finally:
@@ -262,9 +284,12 @@ def _without_asking() -> Iterator[None]:
 
 
 @contextmanager
-def silent_on_refusal() -> Iterator[None]:
-    """Around a refresh that nobody asked for: it never disturbs and is no activity; it only leaves when the person was logged out."""
-    with correlation.correlated(), _without_asking():
+def silent_on_refusal(*, is_use: bool = False) -> Iterator[None]:
+    """Around a refresh that nobody asked for: it never disturbs and is no activity; it only leaves when the person was logged out.
+
+    `is_use` for what follows from somebody's typing, which keeps their session open.
+    """
+    with correlation.correlated(), _without_asking(is_use):
         try:
             yield
         except Unauthenticated as ended:

@@ -106,7 +106,7 @@ async def merge_site(row: SiteRow) -> None:
 
 def _preview(row: SiteRow, target_id: int, merger: Merger) -> None:
     with dialog_card(f"Merge {merger.source} into {merger.target}?") as dialog:
-        with ui.element("ul").classes("q-my-none").style("list-style: disc; padding-left: 20px").mark("merger"):
+        with ui.element("ul").classes("dots").mark("merger"):
             for line in _lines(merger):
                 with ui.element("li"):
                     ui.label(line)

@@ -11,6 +11,7 @@ from app.clock import utc_now
 from app.db import in_transaction
 from pages.components.columns import Cell, Column, chip_cell
 from pages.components.health_strip import share_text
+from pages.components.list_file import list_file
 from pages.components.list_state import ListState
 from pages.components.parts import action_button, page_header
 from pages.components.table import ServerTable
@@ -28,7 +29,7 @@ COLUMNS = (
     Column("live", "Online now"),
     Column("uptime", "Up-time this month"),
     Column("address", "Address", phone="hide"),
-    Column("position", "On the map", phone="hide"),
+    Column("position", "On the map", phone="hide", hidden=True),
 )
 
 
@@ -63,6 +64,10 @@ async def load(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:
     return await in_transaction(_load, actor=actor, state=state)
 
 
+_DEFAULT = ListState(sort="name", descending=False)
+FILE = list_file(SITES_PATH, "sites", columns=COLUMNS, load=load, default=_DEFAULT, is_audited=False)
+
+
 @console_page(SITES_PATH, title="Sites", permission=Permission.NETWORK_READ, icon="place", group="Network", in_navigation=True)
 async def sites_page(actor: Principal) -> None:
     with page_header("Sites", lead="The places where gateways and access points stand."):
@@ -70,9 +75,10 @@ async def sites_page(actor: Principal) -> None:
     table = ServerTable(
         path=SITES_PATH,
         marker="sites",
+        file=FILE,
         columns=COLUMNS,
         load=load,
-        default=ListState(sort="name", descending=False),
+        default=_DEFAULT,
         search="Name or address",
         empty=("No sites yet", "They come with the places of OpenWISP, and with the gateways that are registered."),
     )

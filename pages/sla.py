@@ -48,7 +48,9 @@ async def sla_page(actor: Principal) -> None:
     with page_header("SLA", lead="What is promised, and by which hours it is counted. The first policy that fits a ticket holds for it."):
         action_button("Calendars", partial(ui.navigate.to, CALENDARS_PATH), icon="calendar_month").mark("to-calendars")
         if actor.may(Permission.DESK_EDIT):
-            action_button("New policy", partial(ui.navigate.to, f"{POLICY_PATH}/new"), icon="add", main=True).mark("new-policy")
+            action_button("New policy", partial(ui.navigate.to, f"{POLICY_PATH}/new"), icon="add", main=True).props("data-key=n").mark(
+                "new-policy"
+            )
     place = ui.element("div").classes("stack")
 
     def draw(views: Sequence[PolicyView], by: Principal) -> None:
@@ -78,11 +80,11 @@ async def sla_page(actor: Principal) -> None:
         ids = [one.id for one in views]
         with ui.element("div").classes("item"):
             ui.label(str(number + 1)).classes("soft")
-            with ui.element("div").style("min-width: 0; flex: 1 1 320px"):
+            with ui.element("div").classes("room"):
                 ui.link(view.draft.name, f"{POLICY_PATH}/{view.id}").classes("strong")
                 ui.label(f"For {conditions_text(view.draft.conditions)}").classes("soft small")
                 ui.label(f"{targets_text(view)}; by {view.terms.calendar.name}").classes("small")
-            with ui.element("div").classes("end row items-center").style("gap: 4px"):
+            with ui.element("div").classes("end line"):
                 if not view.draft.is_active:
                     tone_chip("Not in use", "off")
                 ui.label(f"{view.open_tickets:,} open").classes("soft small")

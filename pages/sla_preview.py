@@ -73,7 +73,7 @@ def _sample(one: Moved) -> None:
                 tone_chip("broken at once", "bad")
             with ui.element("div"):
                 moment(one.due_before, otherwise="not due")
-                ui.label(" → ").style("display: inline")
+                ui.label(" → ").classes("flow")
                 moment(one.due_after, otherwise="not due")
             seconds = int(one.shift.total_seconds())
             if seconds:

@@ -56,16 +56,16 @@ class _Row:
     def __init__(self, step: Mapping[str, Any], remove: Any) -> None:
         self._rest = {name: value for name, value in step.get("to", {}).items() if name in ("staff", "team_id")}
         when, number = _read_at(str(step["at"]))
-        self.box = ui.element("div").classes("row items-center full-width").style("gap: 8px").props("role=group aria-label=Step")
+        self.box = ui.element("div").classes("line full-width").props("role=group aria-label=Step")
         with self.box:
-            self._do = _choice("Do", dict(_DEEDS), step["do"], "180px")
-            self._clock = _choice("Clock", {clock: CLOCK_NAMES[clock] for clock in CLOCKS}, step["clock"], "170px")
-            self._number = ui.number("How much", value=number, min=0, step=5).props("outlined dense hide-bottom-space").style("width: 96px")
+            self._do = _choice("Do", dict(_DEEDS), step["do"], "field-m")
+            self._clock = _choice("Clock", {clock: CLOCK_NAMES[clock] for clock in CLOCKS}, step["clock"], "field-m")
+            self._number = ui.number("How much", value=number, min=0, step=5).props("outlined dense hide-bottom-space").classes("field-xs")
             self._number.bind_visibility_from(self, "_needs_number")
-            self._when = _choice("When", dict(_WHEN), when, "230px")
+            self._when = _choice("When", dict(_WHEN), when, "field-l")
             self._told = ui.select(_TOLD, label="Tell", value=_told(step.get("to", {})), multiple=True)
-            self._told.props("outlined dense use-chips hide-bottom-space").style("min-width: 180px; flex: 1 1 180px")
-            self._raise = _choice("Priority", dict(_RAISE), step.get("to", {}).get("priority") or "", "150px")
+            self._told.props("outlined dense use-chips hide-bottom-space").classes("field-m grow")
+            self._raise = _choice("Priority", dict(_RAISE), step.get("to", {}).get("priority") or "", "field-s")
             self._raise.bind_visibility_from(self._do, "value", value="escalate")
             self._off = ui.button(icon="close", color=None, on_click=lambda: remove(self)).props(
                 'flat round dense aria-label="Take this step away"'
@@ -104,8 +104,8 @@ class _Row:
         return f"+{round(number * 60)}s"
 
 
-def _choice(label: str, options: dict[str, str], value: str, width: str) -> ui.select:
-    return ui.select(options, label=label, value=value).props("outlined dense hide-bottom-space").style(f"width: {width}")
+def _choice(label: str, options: dict[str, str], value: str, size: str) -> ui.select:
+    return ui.select(options, label=label, value=value).props("outlined dense hide-bottom-space").classes(size)
 
 
 def _read_at(at: str) -> tuple[str, float]:

@@ -25,7 +25,7 @@ async def why_page(reference: str, actor: Principal) -> None:
 
     def draw(found: Why) -> None:
         place.clear()
-        with place, panel(), ui.element("div").classes("stack"):
+        with place, panel("How it was counted"), ui.element("div").classes("stack"):
             with ui.element("div"):
                 deadline_chip(found)
             why_deadline(found)

@@ -12,7 +12,9 @@ from app.outbound import run_outbound
 from pages.components.columns import Column, chip_cell, time_cell
 from pages.components.dialogs import dialog_card, show_secret
 from pages.components.forms import form_buttons, text_field
+from pages.components.list_file import list_file
 from pages.components.list_state import Choice, ListState
+from pages.components.list_views import BuiltIn
 from pages.components.parts import action_button, page_header
 from pages.components.table import ServerTable
 from pages.components.words import Tone
@@ -33,6 +35,11 @@ COLUMNS = (
     Column("factor", "Second factor"),
     Column("seen", "Last log-in", "time", sortable=True),
 )
+_FILTERS = (
+    Choice("role", "Role", {role.value: role.label for role in Role}),
+    Choice("state", "State", {"active": "Active", "disabled": "Disabled"}),
+)
+VIEWS: tuple[BuiltIn, ...] = (("All", {}), ("Active", {"state": "active"}), ("Disabled", {"state": "disabled"}))
 
 
 def state_of(staff: Staff) -> tuple[str, Tone]:
@@ -61,6 +68,10 @@ async def load(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:
     return Listing(tuple(row_cells(row) for row in found.rows), found.total, found.is_estimate)
 
 
+_DEFAULT = ListState(sort="name", descending=False)
+FILE = list_file(PATH, "staff", columns=COLUMNS, load=load, default=_DEFAULT, filters=_FILTERS)
+
+
 @console_page(PATH, title="Staff", permission=Permission.STAFF_READ, icon="badge", group="Administration", in_navigation=True)
 async def staff_list_page(actor: Principal) -> None:
     with page_header(
@@ -68,18 +79,17 @@ async def staff_list_page(actor: Principal) -> None:
     ):
         action_button("What each role may do", lambda: ui.navigate.to("/console/roles"), icon="rule")
         if actor.may(Permission.STAFF_EDIT):
-            action_button("Invite somebody", lambda: _invite(actor, table), icon="person_add", main=True).mark("invite")
+            action_button("Invite somebody", lambda: _invite(actor, table), icon="person_add", main=True).props("data-key=n").mark("invite")
     table = ServerTable(
         path=PATH,
         marker="staff",
+        file=FILE,
+        views=VIEWS,
         columns=COLUMNS,
         load=load,
-        default=ListState(sort="name", descending=False),
+        default=_DEFAULT,
         search="Name or e-mail",
-        filters=(
-            Choice("role", "Role", {role.value: role.label for role in Role}),
-            Choice("state", "State", {"active": "Active", "disabled": "Disabled"}),
-        ),
+        filters=_FILTERS,
     )
     await table.first()
 

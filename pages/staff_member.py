@@ -108,7 +108,7 @@ def session_row(place: OpenSession, *, is_here: bool = False, on_end: Callable[[
     with ui.element("div").classes("item"):
         ui.icon("devices").classes("soft")
         ui.label(place.address or "unknown address").classes("mono")
-        ui.label(place.agent or "unknown browser").classes("soft small").style("flex: 1 1 240px; min-width: 0")
+        ui.label(place.agent or "unknown browser").classes("soft small room")
         with ui.element("div").classes("end soft small"):
             moment(place.began_at)
         if is_here:

@@ -114,7 +114,7 @@ def _member_form(
 def _zone_fields(view: TeamView, member: MemberView | None, places: dict[str, Position]) -> ui.input:
     """Where somebody is at home: as latitude and longitude, or as one of our places."""
     written = f"{member.zone[0]:g}, {member.zone[1]:g}" if member and member.zone else ""
-    with ui.element("div").classes("stack").style("gap: 8px") as box:
+    with ui.element("div").classes("stack near") as box:
         zone = text_field("Zone", "zone", value=written, props='maxlength=60 hint="Latitude, longitude: like 13.4412, -16.6781"')
         if places:
             near = ui.select(sorted(places), label="Or near one of our places", with_input=True, clearable=True)

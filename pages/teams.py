@@ -63,7 +63,9 @@ def _page(shown: _Shown, by: Principal, refresh: Refresh) -> None:
     with page_header("Teams", lead=lead):
         action_button("Rules", partial(ui.navigate.to, "/console/routing"), icon="alt_route").mark("to-routing")
         if may_edit:
-            action_button("New team", partial(team_forms.new_form, refresh), icon="group_add", main=True).mark("new-team")
+            action_button("New team", partial(team_forms.new_form, refresh), icon="group_add", main=True).props("data-key=n").mark(
+                "new-team"
+            )
     if shown.left and by.may(Permission.TICKETS_ASSIGN):
         _left_behind(shown.left, refresh)
     if not shown.views:
@@ -114,7 +116,7 @@ def _team(view: TeamView, *, may_edit: bool, refresh: Refresh) -> None:
         if view.is_field and any(member.zone for member in view.members):
             _zones(view)
         if may_edit:
-            with ui.element("div").classes("row").style("gap: 8px; padding-top: 12px"):
+            with ui.element("div").classes("line q-pt-sm"):
                 take_in = partial(team_forms.open_member_form, view, None, refresh)
                 action_button("Take somebody in", take_in, icon="person_add").mark(f"add-to-{view.id}")
                 action_button("Change", partial(team_forms.change_form, view, refresh), icon="edit").mark(f"change-{view.id}")
@@ -139,7 +141,7 @@ def _member(view: TeamView, member: MemberView, *, may_edit: bool, refresh: Refr
         if view.is_field and member.zone is None:
             tone_chip("No zone", "wait")
         ui.label(f"{member.load} of {member.capacity}").classes("soft small").props('title="Undone tickets, and how many at once"')
-        with ui.element("div").classes("end row items-center").style("gap: 4px"):
+        with ui.element("div").classes("end line"):
             if not member.is_active:
                 tone_chip("Account disabled", "wait")
             if may_edit:

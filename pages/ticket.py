@@ -11,6 +11,7 @@ from nicegui import ui
 from app.clock import utc_now
 from app.db import in_transaction
 from pages import ticket_data
+from pages.components.keys import keys_help
 from pages.components.parts import action_button, chip, notice, panel
 from pages.components.region import Region
 from pages.components.states import refused_state
@@ -24,18 +25,18 @@ from pages.ticket_data import Refresh, Shown
 from pages.ticket_facts import draw_facts
 from pages.ticket_fieldwork import field_panel
 from pages.ticket_joining import merge_form, split_form, undo_notice
-from pages.ticket_keys import ON_TICKET, keys_button
-from pages.ticket_side import side
+from pages.ticket_keys import ON_TICKET
+from pages.ticket_side import lately, side
 from pages.ticket_story import happenings
 from pages.ticket_thoughts import thoughts
 from pages.ticket_words import PATH, name_of
 from services.accounts.permissions import Permission, Principal
-from services.tickets import presence
+from services.console import presence
+from services.console.models import Draft
+from services.console.presence import Present
 from services.tickets.errors import TicketNotFound
 from services.tickets.models import TicketState
 from services.tickets.people import headline
-from services.tickets.presence import Present
-from services.tickets.work_models import Draft
 
 _LONG = 8
 
@@ -45,6 +46,7 @@ async def ticket_page_(reference: str, actor: Principal) -> None:
     shown = await in_transaction(ticket_data.read, actor=actor, reference=reference, now=utc_now())
     drafted = await in_transaction(ticket_data.own_drafts, actor=actor, reference=reference)
     page = _Page(shown, actor, drafted)
+    keys_help("This ticket", ON_TICKET)
     refresh_on(("tickets", "notifications", "payments", "sessions"), page.refresh)
     ui.timer(presence.EVERY_SECONDS, page.beat)
     ui.context.client.on_disconnect(page.leave)
@@ -73,6 +75,7 @@ class _Page:
                     self._field = Region()
                     self._thoughts = Region()
                     self._facts = Region()
+                    self._lately = Region()
                     self._history = Region()
         self.draw(shown, actor)
 
@@ -103,6 +106,7 @@ class _Page:
             (rights, number, shown.tags, shown.known_tags, shown.links, shown.watchers, shown.is_watching),
             partial(side, shown, by, self.refresh),
         )
+        self._lately.draw((rights, repr(shown.lately)), partial(lately, shown, by))
         self._field.draw(number, partial(field_panel, shown.field))
         use_reply = self._composer.put if self._composer else _nothing
         self._thoughts.draw((rights, number), partial(thoughts, shown.story, by, self.refresh, use_reply))
@@ -116,14 +120,14 @@ class _Page:
         """Say that this person is here, and see who else is."""
         is_writing = self._composer is not None and self._composer.is_writing
         with silent_on_refusal():
-            say = partial(presence.here, self._ticket_id, actor=self._actor, is_writing=is_writing, at=time.time())
+            say = partial(presence.here, "ticket", self._ticket_id, actor=self._actor, is_writing=is_writing, at=time.time())
             others = await anyio.to_thread.run_sync(say)
             if others != self._present:
                 self._present = others
                 self.draw(self._shown, self._actor)
 
     async def leave(self) -> None:
-        await anyio.to_thread.run_sync(partial(presence.gone, self._ticket_id, actor=self._actor))
+        await anyio.to_thread.run_sync(partial(presence.gone, "ticket", self._ticket_id, actor=self._actor))
 
     def _draw_top(self, shown: Shown, actor: Principal) -> None:
         row, ticket = shown.story.row, shown.ticket
@@ -185,4 +189,3 @@ def _actions(shown: Shown, actor: Principal, refresh: Refresh) -> None:
                 ui.menu_item("Close", partial(move_form, ticket, refresh)).mark("close-ticket")
         # For the key alone: a menu's lines are not on the page until it is open.
         ui.button(on_click=partial(merge_form, shown, refresh)).props("data-key=m tabindex=-1 aria-hidden=true").classes("hidden-key")
-    keys_button(ON_TICKET)

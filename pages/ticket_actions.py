@@ -10,6 +10,7 @@ from app.clock import utc_now
 from app.db import in_transaction
 from pages.components import words
 from pages.components.dialogs import dialog_card
+from pages.components.drafts import keep_draft
 from pages.components.forms import form_buttons
 from pages.shell import current_staff, toast_on_refusal
 from pages.ticket_story import HOLD_WORDS
@@ -17,8 +18,10 @@ from pages.ticket_words import CATEGORY_WORDS, name_of
 from services.accounts.permissions import Principal
 from services.tickets import board
 from services.tickets import service as tickets
+from services.tickets.drafts import place_of
 from services.tickets.models import Category, HoldReason, Priority, Ticket, TicketState
 from services.tickets.queries import Assignee, TicketRow, assignable_staff
+from services.tickets.seen import whatever_was_noted
 from services.tickets.teams import active_teams, hand_over
 
 Refresh = Callable[[], Awaitable[None]]
@@ -39,7 +42,7 @@ async def take(ticket: Ticket, refresh: Refresh) -> None:
 async def _give(ticket: Ticket, staff_id: int | None, by: Principal) -> None:
     """What was drawn is what is changed: who was slower is told that somebody else was there first."""
     await in_transaction(
-        tickets.assign,
+        whatever_was_noted(tickets.assign),
         actor=by,
         reference=ticket.reference,
         staff_id=staff_id,
@@ -70,7 +73,7 @@ def _draw_assign_form(row: TicketRow, people: tuple[Assignee, ...], teams: dict[
 
         async def act() -> None:
             await in_transaction(
-                hand_over,
+                whatever_was_noted(hand_over),
                 actor=await current_staff(),
                 reference=row.ticket.reference,
                 staff_id=choice.value or None,
@@ -99,7 +102,7 @@ def triage_form(ticket: Ticket, refresh: Refresh) -> None:
 
         async def act() -> None:
             await in_transaction(
-                tickets.triage,
+                whatever_was_noted(tickets.triage),
                 actor=await current_staff(),
                 reference=ticket.reference,
                 priority=Priority(urgency.value),
@@ -123,7 +126,7 @@ def wait_form(ticket: Ticket, refresh: Refresh) -> None:
 
         async def act() -> None:
             await in_transaction(
-                tickets.wait,
+                whatever_was_noted(tickets.wait),
                 actor=await current_staff(),
                 reference=ticket.reference,
                 hold=None if choice.value == _CUSTOMER else HoldReason(choice.value),
@@ -141,7 +144,13 @@ async def go_on(ticket: Ticket, refresh: Refresh) -> None:
     """Work on it (again)."""
     with ui.context.client.content, toast_on_refusal():
         by = await current_staff()
-        await in_transaction(tickets.go_on, actor=by, reference=ticket.reference, expected_revision=ticket.revision, now=utc_now())
+        await in_transaction(
+            whatever_was_noted(tickets.go_on),
+            actor=by,
+            reference=ticket.reference,
+            expected_revision=ticket.revision,
+            now=utc_now(),
+        )
         ui.notify("It is being worked on.", type="positive")
         await refresh()
 
@@ -159,7 +168,7 @@ def resolve_form(ticket: Ticket, refresh: Refresh) -> None:
 
         async def act() -> None:
             await in_transaction(
-                board.move,
+                whatever_was_noted(board.move),
                 actor=await current_staff(),
                 reference=ticket.reference,
                 to=TicketState.RESOLVED,
@@ -170,7 +179,8 @@ def resolve_form(ticket: Ticket, refresh: Refresh) -> None:
             ui.notify("Resolved.", type="positive")
             await refresh()
 
-        form_buttons(dialog, {"note": note}, yes="Resolve it", act=act)
+        draft = keep_draft(place_of(ticket.reference, "resolve"), {"note": note})
+        form_buttons(dialog, {"note": note}, yes="Resolve it", act=act, draft=draft)
     dialog.open()
 
 
@@ -192,5 +202,6 @@ def move_form(ticket: Ticket, refresh: Refresh) -> None:
             ui.notify("Closed." if ticket.is_open else "Open again.", type="positive")
             await refresh()
 
-        form_buttons(dialog, {"note": note}, yes=yes, act=act)
+        draft = keep_draft(place_of(ticket.reference, "close" if ticket.is_open else "reopen"), {"note": note})
+        form_buttons(dialog, {"note": note}, yes=yes, act=act, draft=draft)
     dialog.open()

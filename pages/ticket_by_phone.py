@@ -9,7 +9,9 @@ from nicegui import ui
 from app.clock import utc_now
 from app.db import in_transaction
 from app.errors import DomainError
+from app.keys import keyed_mac
 from pages.components.dialogs import dialog_card
+from pages.components.drafts import keep_draft
 from pages.components.forms import form_buttons, refuse_at, text_field
 from pages.components.parts import chip, moment
 from pages.components.words import money, words_of
@@ -26,13 +28,21 @@ _ANEW = ""
 _UNKNOWN = "unknown"
 
 
-async def by_phone_form(on_opened: Opened | None = None) -> None:
-    """Open the dialog. `on_opened` gets the ticket that the words are in; without it the ticket's page is opened."""
+async def by_phone_form(on_opened: Opened | None = None, *, phone: str = "") -> None:
+    """Open the dialog. `on_opened` gets the ticket that the words are in; without it the ticket's page is opened.
+
+    `phone` is whose number is known already.
+    """
     with ui.context.client.content, toast_on_refusal():
         by = await current_staff()
         by.require(Permission.TICKETS_EDIT)
         sites = await in_transaction(site_choices, actor=by) if by.may(Permission.NETWORK_READ) else {}
-        _Form(sites, on_opened or _go_there).draw()
+        # What was begun about one caller is not offered for another.
+        place = f"new-ticket:{keyed_mac('draft-place', phone)[:16]}" if phone else "new-ticket"
+        form = _Form(sites, on_opened or _go_there, place)
+        form.draw()
+        if phone:
+            await form.is_about(phone)
 
 
 async def _go_there(ticket: Ticket) -> None:
@@ -42,8 +52,8 @@ async def _go_there(ticket: Ticket) -> None:
 class _Form:
     """The dialog and what is known of the caller so far."""
 
-    def __init__(self, sites: dict[str, str], on_opened: Opened) -> None:
-        self._sites, self._on_opened = sites, on_opened
+    def __init__(self, sites: dict[str, str], on_opened: Opened, place: str) -> None:
+        self._sites, self._on_opened, self._place = sites, on_opened, place
         self._asked = ""
 
     def draw(self) -> None:
@@ -61,8 +71,13 @@ class _Form:
                 self._draw_choices()
             self._where.on_value_change(self._show_what_fits)
             fields = {"phone": self._phone, "words": self._words, "name": self._name, "subject": self._subject}
-            form_buttons(dialog, fields, yes="Keep it", act=self._keep)
+            form_buttons(dialog, fields, yes="Keep it", act=self._keep, draft=keep_draft(self._place, fields))
         dialog.open()
+
+    async def is_about(self, phone: str) -> None:
+        """The number is known: what is known of its owner is shown at once."""
+        self._phone.set_value(phone)
+        await self._look()
 
     def _draw_choices(self) -> None:
         about = {_UNKNOWN: "Let it be found out", **{one.value: text for one, text in CATEGORY_WORDS.items()}}

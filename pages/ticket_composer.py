@@ -12,21 +12,23 @@ from nicegui import ui
 from app.clock import utc_now
 from app.db import in_transaction
 from pages.components.dialogs import dialog_card, enable_again
+from pages.components.drafts import KeptDraft
 from pages.components.parts import tone_chip
 from pages.shell import current_staff, silent_on_refusal, toast_on_refusal
 from pages.ticket_data import Shown
 from pages.ticket_macros import Chosen, macro_choices, use_macro
 from services.accounts.permissions import Permission, Principal
+from services.console.drafts import MAX_TEXT
+from services.console.models import Draft
 from services.notifications.models import Medium
-from services.tickets import drafts, mentions, notes, replies
+from services.tickets import mentions, notes, replies
+from services.tickets.drafts import place_of
 from services.tickets.errors import AnsweredMeanwhile
 from services.tickets.reach import LONGEST_SMS, Reach
 from services.tickets.replies import Then
-from services.tickets.work_models import Draft
 
 Refresh = Callable[[], Awaitable[None]]
 REPLY, NOTE = "reply", "note"
-_SAVE_AFTER_SECONDS = 1.0
 _WRITING_SECONDS = 15.0
 _MENTION = re.compile(r"(?:^|\s)@([\w.-]*)$")
 _MACRO = re.compile(r"^/([^\n]{0,40})$")
@@ -42,28 +44,29 @@ class Composer:
         self._shown = shown
         # The state of the ticket that the writer had before them when they began: what was said since, they have not read.
         self._seen = shown.ticket.revision
-        self._changed_at: dict[str, float] = {}
         self._typed_at = 0.0
         may_reply = actor.may(Permission.TICKETS_REPLY)
         self._tab = REPLY if may_reply else NOTE
         self._buttons: list[ui.button] = []
         with ui.element("section").classes("panel composer").mark("composer") as self._box:
-            with ui.element("div").classes("composer-tabs").props("role=tablist"):
-                self._tabs = {tab: self._tab_button(tab) for tab in ([REPLY] if may_reply else []) + [NOTE]}
+            with ui.element("div").classes("composer-tabs"):
+                with ui.element("div").classes("line").props('role=tablist aria-label="What you write"'):
+                    self._tabs = {tab: self._tab_button(tab) for tab in ([REPLY] if may_reply else []) + [NOTE]}
                 ui.element("div").classes("grow")
-                self._saved = ui.label("").classes("soft small").props("aria-live=polite").mark("draft-state")
+                lines = {tab: ui.element("div").classes("draft-line to-end").props("aria-live=polite") for tab in self._tabs}
             self._reach = ui.element("div").classes("reach")
-            self.fields = {tab: self._field(tab, drafted.get(tab)) for tab in self._tabs}
+            self.fields = {tab: self._field(tab) for tab in self._tabs}
+            self._lines = lines
+            self._drafts = {
+                tab: KeptDraft(place_of(self._reference, tab), {tab: field}, actor=actor, found=drafted.get(tab), line=lines[tab])
+                for tab, field in self.fields.items()
+            }
             self._offers = ui.element("div").classes("offers")
             with ui.element("div").classes("composer-foot"):
                 self._count = ui.label("").classes("soft small").mark("text-cost")
                 ui.element("div").classes("grow")
                 self._sends = {tab: self._send_buttons(tab) for tab in self._tabs}
         self._choose(self._tab)
-        ui.timer(_SAVE_AFTER_SECONDS, self._save)
-        ui.context.client.on_disconnect(self._save_now)
-        if drafted:
-            self._saved.text = "Draft restored"
 
     @property
     def is_writing(self) -> bool:
@@ -91,14 +94,14 @@ class Composer:
         button = ui.button(text, icon=icon, color=None, on_click=partial(self._choose, tab, focus=True))
         return button.props(f"flat dense no-caps role=tab data-key={tab[0]}").mark(f"tab-{tab}")
 
-    def _field(self, tab: str, drafted: Draft | None) -> ui.textarea:
+    def _field(self, tab: str) -> ui.textarea:
         label = "Your answer to the customer. / for macros" if tab == REPLY else "Only staff read it. @ to name a colleague"
-        field = ui.textarea(label, value=drafted.text if drafted else "", on_change=lambda: self._typed(tab))
-        field.props(f"outlined autogrow hide-bottom-space maxlength={drafts.MAX_TEXT} input-style='min-height: 72px; max-height: 38vh'")
+        field = ui.textarea(label, on_change=lambda: self._typed(tab))
+        field.props(f"outlined autogrow hide-bottom-space maxlength={MAX_TEXT} input-style='min-height: 72px; max-height: 38vh'")
         return field.classes("w-full").mark(f"field-{tab}")
 
     def _send_buttons(self, tab: str) -> ui.element:
-        with ui.element("div").classes("row items-center justify-end").style("gap: 8px") as row:
+        with ui.element("div").classes("line to-end") as row:
             if tab == NOTE:
                 self._button("Keep the note", self._note, main=True, marker="keep-note")
             else:
@@ -127,6 +130,7 @@ class Composer:
         self._tab = tab
         for name, field in self.fields.items():
             field.set_visibility(name == tab)
+            self._lines[name].set_visibility(name == tab)
             self._sends[name].set_visibility(name == tab)
             self._tabs[name].classes(add="here" if name == tab else "", remove="" if name == tab else "here")
             self._tabs[name].props(f"aria-selected={'true' if name == tab else 'false'}")
@@ -141,38 +145,15 @@ class Composer:
         return str(self.fields[self._tab].value or "")
 
     async def _typed(self, tab: str) -> None:
-        self._changed_at[tab] = self._typed_at = time.monotonic()
-        self._saved.text = ""
+        self._typed_at = time.monotonic()
         self._draw_cost()
         await self._offer(tab)
 
-    async def _save(self) -> None:
-        ready = [tab for tab, at in self._changed_at.items() if time.monotonic() - at >= _SAVE_AFTER_SECONDS]
-        if ready:
-            with silent_on_refusal():
-                self._actor = await current_staff()
-                await self._keep(ready)
-
-    async def _save_now(self) -> None:
-        """The page is being left: what was typed in its last second is kept too."""
-        if self._changed_at:
-            with silent_on_refusal():
-                await self._keep(list(self._changed_at))
-
-    async def _keep(self, tabs: list[str]) -> None:
-        for tab in tabs:
-            self._changed_at.pop(tab, None)
-            text = str(self.fields[tab].value or "")
-            place = drafts.place_of(self._reference, tab)
-            await in_transaction(drafts.keep, actor=self._actor, place=place, text=text, now=utc_now())
-        self._saved.text = "Draft saved" if self._text().strip() else ""
-
     async def _sent(self, tab: str) -> None:
-        self._changed_at.pop(tab, None)
+        await self._drafts[tab].sent()
         self.fields[tab].value = ""
-        self._changed_at.pop(tab, None)
-        self._saved.text, self._typed_at = "", 0.0
-        await in_transaction(drafts.forget, actor=self._actor, place=drafts.place_of(self._reference, tab))
+        self._drafts[tab].go_on()
+        self._typed_at = 0.0
         await self._refresh()
         self._seen = self._shown.ticket.revision
 
@@ -244,6 +225,7 @@ class Composer:
         with silent_on_refusal():
             people = await in_transaction(mentions.mentionable, actor=await current_staff())
             fitting = [one for one in people if begun in one.handle.casefold() or begun in one.name.casefold()][:_OFFERED]
+            self._offers.clear()
             with self._offers:
                 for one in fitting:
                     ui.button(one.name, icon="alternate_email", on_click=partial(self._name, one.handle)).props(
@@ -259,6 +241,7 @@ class Composer:
     async def _offer_macros(self, tab: str, begun: str) -> None:
         with silent_on_refusal():
             fitting = await macro_choices(begun, is_note=tab == NOTE)
+            self._offers.clear()  # another letter's offers may have come meanwhile
             with self._offers:
                 for one in fitting[:_OFFERED]:
                     ui.button(one.name, icon="bolt", on_click=partial(self._use_macro, one)).props(

@@ -9,8 +9,12 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from services.accounts.permissions import Permission, Principal
+from services.console import drafts
+from services.console.customer_story import StoryPage, story
+from services.console.models import Draft
 from services.fieldwork.desk import FieldWork, field_work
-from services.tickets import attachments, drafts, enrichment, links, operations, replies, tags, watching
+from services.tickets import attachments, enrichment, links, operations, replies, tags, watching
+from services.tickets.drafts import place_of
 from services.tickets.enrichment import CustomerFacts
 from services.tickets.intake_models import Attachment
 from services.tickets.links import Linked
@@ -18,10 +22,11 @@ from services.tickets.models import Ticket
 from services.tickets.queries import TicketStory, ticket_story
 from services.tickets.reach import Reach, reach
 from services.tickets.replies import Delivery
-from services.tickets.work_models import Draft, TicketOperation
+from services.tickets.work_models import TicketOperation
 
 Refresh = Callable[[], Awaitable[None]]
 TABS = ("reply", "note")
+_LATELY = 5
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class Shown:
     merged_into: str | None
     said_in: Mapping[int, str]
     field: FieldWork
+    # The last few things that happened to the customer; None where there is none, or for who may not know of them.
+    lately: StoryPage | None
 
     @property
     def ticket(self) -> Ticket:
@@ -50,14 +57,14 @@ class Shown:
 
 def read(session: Session, *, actor: Principal, reference: str, now: datetime) -> Shown:
     """Raises Forbidden or TicketNotFound."""
-    story = ticket_story(session, actor=actor, reference=reference)
-    ticket = story.row.ticket
+    told = ticket_story(session, actor=actor, reference=reference)
+    ticket = told.row.ticket
     assert ticket.id is not None
     last = operations.latest(session, ticket.id, now=now) if actor.may(Permission.TICKETS_EDIT) else None
-    others = {message.said_in_id for message in story.messages if message.said_in_id is not None and message.said_in_id != ticket.id}
+    others = {message.said_in_id for message in told.messages if message.said_in_id is not None and message.said_in_id != ticket.id}
     named = _references(session, others | ({ticket.merged_into_id} if ticket.merged_into_id else set()))
     return Shown(
-        story=story,
+        story=told,
         facts=enrichment.story(session, ticket, actor=actor, now=now),
         tags=tags.of(session, [ticket.id]).get(ticket.id, ()),
         known_tags=tags.known(session),
@@ -71,7 +78,14 @@ def read(session: Session, *, actor: Principal, reference: str, now: datetime) -
         merged_into=named.get(ticket.merged_into_id or 0),
         said_in={number: named[number] for number in others if number in named},
         field=field_work(session, ticket.id),
+        lately=_lately(session, ticket, actor=actor, now=now),
     )
+
+
+def _lately(session: Session, ticket: Ticket, *, actor: Principal, now: datetime) -> StoryPage | None:
+    if ticket.customer_id is None or not actor.may(Permission.CUSTOMERS_READ):
+        return None
+    return story(session, actor=actor, customer_id=ticket.customer_id, limit=_LATELY, now=now)
 
 
 def _references(session: Session, ids: set[int]) -> dict[int, str]:
@@ -83,4 +97,4 @@ def _references(session: Session, ids: set[int]) -> dict[int, str]:
 
 def own_drafts(session: Session, *, actor: Principal, reference: str) -> dict[str, Draft]:
     """What this person was writing here, by tab."""
-    return drafts.kept(session, actor=actor, places={tab: drafts.place_of(reference, tab) for tab in TABS})
+    return drafts.kept(session, actor=actor, places={tab: place_of(reference, tab) for tab in TABS})

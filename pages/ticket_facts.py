@@ -75,7 +75,7 @@ def _notice(tone: Tone, icon: str, title: str) -> Iterator[ui.element]:
     """A box about the whole ticket, with more than words in it."""
     with ui.element("div").classes(f"notice tone-{tone}") as box:
         ui.icon(icon)
-        with ui.element("div").classes("words stack").style("gap: 4px"):
+        with ui.element("div").classes("words stack tight"):
             ui.label(title).classes("strong")
             yield box
 
@@ -94,10 +94,10 @@ def _incident(incident: Incident) -> None:
     with _notice(cast(Tone, tone), icon, title) as box:
         with ui.element("div"):
             ui.link(incident.reference, f"/console/incidents/{incident.reference}")
-            ui.label(", since ").style("display: inline")
+            ui.label(", since ").classes("flow")
             moment(incident.started_at)
             if incident.resolved_at is not None:
-                ui.label(", over ").style("display: inline")
+                ui.label(", over ").classes("flow")
                 moment(incident.resolved_at)
         if is_open:
             ui.label("The customer was told, if there is a way to them.").classes("soft small")
@@ -121,7 +121,7 @@ def _place(point: PointFact) -> None:
 
 
 def _online(facts: CustomerFacts, actor: Principal, refresh: Refresh) -> None:
-    with panel("Online and time"), ui.element("div").classes("stack").style("gap: 8px"):
+    with panel("Online and time"), ui.element("div").classes("stack near"):
         last = next(iter(facts.sessions or ()), None)
         if last is None:
             ui.label("This customer was never online with us.").classes("soft")
@@ -135,7 +135,7 @@ def _online(facts: CustomerFacts, actor: Principal, refresh: Refresh) -> None:
 
 def _session(row: SessionRow) -> None:
     shown = Facts()
-    with shown.row("Last session" if row.ended_at else "Session"), ui.element("div").classes("row items-center").style("gap: 6px"):
+    with shown.row("Last session" if row.ended_at else "Session"), ui.element("div").classes("line"):
         ui.link(row.gateway_name, f"/console/sessions/{row.id}")
         chip(row.state)
     shown.add_time("Began", row.started_at)
@@ -148,7 +148,7 @@ def _session(row: SessionRow) -> None:
 
 def _time(ticket: Ticket, time: PurchasedTime, actor: Principal, refresh: Refresh) -> None:
     shown = Facts()
-    with shown.row("Bought"), ui.element("div").classes("row items-center").style("gap: 6px"):
+    with shown.row("Bought"), ui.element("div").classes("line"):
         ui.label(time.package_name)
         chip(time.state)
     shown.add("Left", f"{words.span(time.seconds_left)} of {words.span(time.seconds_total)}")
@@ -156,7 +156,7 @@ def _time(ticket: Ticket, time: PurchasedTime, actor: Principal, refresh: Refres
         shown.add("Data left", words.size(time.bytes_left))
     if time.paused_at is not None:
         shown.add_time("Stands still since", time.paused_at)
-    with ui.element("div").classes("row").style("gap: 8px; padding-top: 8px"):
+    with ui.element("div").classes("line q-pt-sm"):
         if actor.may(Permission.ACCESS_GRANT) and time.seconds_left > 0:
             _button("Let in again", partial(_let_in, ticket, time, refresh), "login", "let-in-again")
         if actor.may(Permission.SESSIONS_EXTEND):
@@ -164,7 +164,7 @@ def _time(ticket: Ticket, time: PurchasedTime, actor: Principal, refresh: Refres
 
 
 def _device(ticket: Ticket, time: PurchasedTime, device: DeviceView, actor: Principal, refresh: Refresh) -> None:
-    with ui.element("div").classes("row items-center").style("gap: 8px; padding-top: 8px"):
+    with ui.element("div").classes("line q-pt-sm"):
         ui.label(f"Device {device.number} of {time.device_limit}").classes("strong small")
         ui.label(device.mac or "address not known").classes("mono small")
         ui.label("may be online" if device.is_in else "not in").classes("soft small")
@@ -175,12 +175,12 @@ def _device(ticket: Ticket, time: PurchasedTime, device: DeviceView, actor: Prin
 
 def _payment(ticket: Ticket, payment: Payment, package: str, actor: Principal, refresh: Refresh) -> None:
     with ui.element("div").classes("item"):
-        with ui.element("div").style("min-width: 0"):
+        with ui.element("div").classes("room"):
             ui.link(payment.reference, f"/console/payments/{payment.reference}").classes("mono")
             ui.label(f"{package}, {words.money(payment.amount_bututs)}").classes("small")
             with ui.element("div").classes("soft small"):
                 moment(payment.created_at)
-        with ui.element("div").classes("end row items-center").style("gap: 4px"):
+        with ui.element("div").classes("end line"):
             chip(payment.status)
             if actor.may(Permission.PAYMENTS_RETRY) and payment.status in ASKING_WAVE | _RETRIED:
                 label = "Ask Wave now" if payment.status in ASKING_WAVE else "Try again now"

@@ -26,7 +26,7 @@ def field_panel(work: FieldWork) -> None:
 
 def _visit(visit: Visit, name: str) -> None:
     with ui.element("div"):
-        with ui.element("div").classes("row items-center").style("gap: 8px"):
+        with ui.element("div").classes("line"):
             ui.label(name).classes("strong")
             chip(visit.state).mark("visit")
             with ui.element("span").classes("soft small"):
@@ -61,7 +61,7 @@ def _parts(parts: tuple[tuple[PartUsed, str], ...]) -> None:
 def _confirmation(said: VisitConfirmation, name: str) -> None:
     with ui.element("div").mark("confirmation"):
         ui.label("What the customer said").classes("soft small")
-        with ui.element("div").classes("row items-center q-mt-xs").style("gap: 8px"):
+        with ui.element("div").classes("line q-mt-xs"):
             tone_chip("It works", "good") if said.works else tone_chip("Not yet", "bad")
             ui.label(said.name or "no name given").classes("" if said.name else "faint")
             with ui.element("span").classes("soft small"):

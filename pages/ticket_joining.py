@@ -23,6 +23,7 @@ from services.tickets.merging import MergePreview
 from services.tickets.models import MessageKind
 from services.tickets.people import headline
 from services.tickets.queries import TicketFilter, list_tickets
+from services.tickets.seen import whatever_was_noted
 from services.tickets.work_models import TicketOperation
 
 Refresh = Callable[[], Awaitable[None]]
@@ -141,7 +142,7 @@ def split_form(shown: Shown, refresh: Refresh) -> None:
 
         async def act() -> None:
             operation = await in_transaction(
-                splitting.split,
+                whatever_was_noted(splitting.split),
                 actor=await current_staff(),
                 reference=ticket.reference,
                 message_ids=[number for number, box in chosen.items() if box.value],
@@ -194,7 +195,7 @@ def undo_notice(operation: TicketOperation, refresh: Refresh) -> None:
     """What was done, for how long it can be taken back, and the way to do so."""
     with notice("busy", f"{operations.words(operation)}."):
         ui.element("div").classes("grow")
-        with ui.element("div").classes("row items-center").style("gap: 8px"):
+        with ui.element("div").classes("line"):
             with ui.element("span").classes("soft small"):
                 ui.label("can be undone for").classes("inline")
                 moment(operation.undo_until, mode="left")

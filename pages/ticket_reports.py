@@ -12,12 +12,13 @@ from nicegui import events, ui
 from app.clock import utc_now
 from app.db import in_transaction
 from pages.components import words
-from pages.components.parts import action_button, page_header, panel
+from pages.components.figures import Bar, bars
+from pages.components.parts import action_button, page_header, panel, tile
 from pages.components.states import empty_state
 from pages.components.why_deadline import CLOCK_NAMES
 from pages.components.words import Tone
 from pages.report_groups import BY, LIST, groups
-from pages.report_parts import Bar, bars, came_and_went, percent, span, tone_of
+from pages.report_parts import came_and_went, percent, span, tone_of
 from pages.shell import console_page, current_staff, query_address, toast_on_refusal
 from services.accounts.permissions import Permission
 from services.tickets import report_csv
@@ -203,10 +204,7 @@ def _tiles(shown: Report) -> None:
     )
     with ui.element("div").classes("tiles"):
         for label, number, note in tiles:
-            with ui.element("div").classes("tile"):
-                ui.label(label).classes("label")
-                ui.label(number).classes("number")
-                ui.label(note).classes("note")
+            tile(label, number, note)
 
 
 def _time(times: Times | None, *, otherwise: str) -> tuple[str, str]:

@@ -11,11 +11,13 @@ from nicegui import ui
 from app.clock import utc_now
 from app.db import in_transaction
 from pages.components.dialogs import confirm, dialog_card
+from pages.components.drafts import keep_draft
 from pages.components.forms import form_buttons
 from pages.components.parts import action_button, panel
 from pages.shell import current_staff, toast_on_refusal
 from services.accounts.permissions import Permission, Principal
 from services.tickets import rerouting
+from services.tickets.drafts import place_of
 from services.tickets.models import Ticket
 
 Refresh = Callable[[], Awaitable[None]]
@@ -26,14 +28,14 @@ def draw_routing(ticket: Ticket, routed: Mapping[str, Any] | None, actor: Princi
     may_route, may_escalate = actor.may(Permission.TICKETS_ASSIGN), actor.may(Permission.TICKETS_EDIT)
     if not routed and not (ticket.is_open and (may_route or may_escalate)):
         return
-    with panel("Routing"), ui.element("div").classes("stack").style("gap: 8px").mark("routing-panel"):
+    with panel("Routing"), ui.element("div").classes("stack near").mark("routing-panel"):
         if routed:
             ui.label(str(routed.get("why") or "")).mark("routing-why")
             _weighed(routed)
         else:
             ui.label("No rule was asked about it.").classes("soft")
         if ticket.is_open:
-            with ui.element("div").classes("row").style("gap: 8px"):
+            with ui.element("div").classes("line"):
                 if may_route:
                     action_button("Route again", partial(_again, ticket, refresh), icon="alt_route").props("dense").mark("route-again")
                 if may_escalate:
@@ -80,5 +82,6 @@ def escalate_form(ticket: Ticket, refresh: Refresh) -> None:
             ui.notify(f"{', '.join(told)} will hear of it.", type="positive")
             await refresh()
 
-        form_buttons(dialog, {"reason": reason}, yes="Escalate", act=act, marker="escalate-it")
+        draft = keep_draft(place_of(ticket.reference, "escalate"), {"reason": reason})
+        form_buttons(dialog, {"reason": reason}, yes="Escalate", act=act, marker="escalate-it", draft=draft)
     dialog.open()

@@ -10,6 +10,7 @@ from nicegui import ui
 from app.clock import utc_now
 from app.db import in_transaction
 from pages.components.parts import Facts, chip, moment, panel
+from pages.customer_story import draw_glance
 from pages.shell import current_staff, toast_on_refusal
 from pages.ticket_data import Shown
 from pages.ticket_joining import link_form, unlink
@@ -29,6 +30,12 @@ def side(shown: Shown, actor: Principal, refresh: Refresh) -> None:
         _tags(shown, actor, refresh)
         _links(shown, actor, refresh)
         _watchers(shown, actor, refresh)
+
+
+def lately(shown: Shown, actor: Principal) -> None:
+    """The last few things of the customer's story, which is told whole on their own page."""
+    if shown.lately is not None and shown.ticket.customer_id is not None:
+        draw_glance(shown.ticket.customer_id, shown.lately, actor)
 
 
 def _facts(shown: Shown, actor: Principal) -> None:
@@ -115,7 +122,7 @@ def _links(shown: Shown, actor: Principal, refresh: Refresh) -> None:
     with ui.element("div").mark("links"):
         ui.label("Has to do with").classes("soft small")
         for one in shown.links:
-            with ui.element("div").classes("row items-center no-wrap").style("gap: 8px"):
+            with ui.element("div").classes("line one"):
                 ui.link(one.reference, f"{PATH}/{one.reference}").classes("mono")
                 ui.label(one.headline).classes("soft small ellipsis")
                 ui.element("div").classes("grow")
@@ -128,7 +135,7 @@ def _links(shown: Shown, actor: Principal, refresh: Refresh) -> None:
 
 
 def _watchers(shown: Shown, actor: Principal, refresh: Refresh) -> None:
-    with ui.element("div").classes("row items-center").style("gap: 8px"):
+    with ui.element("div").classes("line"):
         icon, text = ("visibility_off", "Watch no more") if shown.is_watching else ("visibility", "Watch")
         button = ui.button(text, icon=icon, on_click=partial(_watch, shown, refresh))
         button.props("outline dense no-caps color=link data-key=w padding='2px 10px'").mark("watch")

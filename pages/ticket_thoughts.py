@@ -117,7 +117,7 @@ def _reply(said: Mapping[str, Any], read_at: datetime, use_reply: UseReply) -> N
     text = str(reply.get("text") or "")
     with ui.element("div").classes("stack").mark("suggested-reply"):
         ui.label("Suggested reply, to be read before it goes out").classes("strong small")
-        ui.label(text).style("white-space: pre-wrap; overflow-wrap: anywhere")
+        ui.label(text).classes("as-written")
         sources = ", ".join(str(source) for source in reply.get("sources") or ())
         if sources:
             # Live data stands beside it: what was true when it was read need not be so any more.

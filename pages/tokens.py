@@ -12,6 +12,7 @@ from app.db import in_transaction
 from pages.components.columns import Column, chip_cell, time_cell
 from pages.components.dialogs import confirm, dialog_card, show_secret
 from pages.components.forms import form_buttons, text_field
+from pages.components.list_file import list_file
 from pages.components.list_state import ListState
 from pages.components.parts import action_button, page_header
 from pages.components.table import ServerTable
@@ -59,6 +60,10 @@ async def load(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:
     return Listing(tuple(row_cells(token, actor) for token in rows), len(found))
 
 
+_DEFAULT = ListState(sort="id")
+FILE = list_file(PATH, "tokens", columns=COLUMNS, load=load, default=_DEFAULT)
+
+
 @console_page(PATH, title="API tokens", permission=Permission.TOKENS_READ, icon="key", group="Administration", in_navigation=True)
 async def tokens_page(actor: Principal) -> None:
     may_edit = actor.may(Permission.TOKENS_EDIT)
@@ -66,7 +71,7 @@ async def tokens_page(actor: Principal) -> None:
         "API tokens", lead="Credentials of outside services. Each is shown once, when it is made; here only a fingerprint is kept."
     ):
         if may_edit:
-            action_button("Make a token", lambda: _form(actor, table), icon="add", main=True).mark("add-token")
+            action_button("Make a token", lambda: _form(actor, table), icon="add", main=True).props("data-key=n").mark("add-token")
 
     async def revoke(token_id: int) -> None:
         with toast_on_refusal():
@@ -81,9 +86,10 @@ async def tokens_page(actor: Principal) -> None:
     table = ServerTable(
         path=PATH,
         marker="tokens",
+        file=FILE,
         columns=(*COLUMNS, Column("revoke", "", "action")) if may_edit else COLUMNS,
         load=load,
-        default=ListState(sort="id"),
+        default=_DEFAULT,
         empty=("No tokens", "Outside services that use the API get one each."),
         on_act=revoke,
     )

@@ -12,9 +12,10 @@ from app.db import in_transaction
 from app.settings import get_settings
 from pages.components import words
 from pages.components.dialogs import confirm
-from pages.components.parts import action_button, moment, notice, page_header, panel, tone_chip
+from pages.components.figures import Bar, Cell, bars, table
+from pages.components.parts import action_button, moment, notice, page_header, panel, tile, tone_chip
 from pages.components.states import empty_state
-from pages.report_parts import Bar, Cell, bars, percent, table, tone_of
+from pages.report_parts import percent, tone_of
 from pages.shell import console_page, current_staff, silent_on_refusal, toast_on_refusal
 from pages.ticket_words import CATEGORY_WORDS
 from services.accounts.permissions import Permission, Principal
@@ -93,10 +94,7 @@ def _tiles(found: Quality) -> None:
     )
     with ui.element("div").classes("tiles"):
         for label, number, note in tiles:
-            with ui.element("div").classes("tile"):
-                ui.label(label).classes("label")
-                ui.label(number).classes("number")
-                ui.label(note).classes("note")
+            tile(label, number, note)
     ui.label("An answer is judged when a person corrected it, or when the ticket was done without a correction.").classes("soft small")
 
 
@@ -164,14 +162,14 @@ def _models(found: Quality, known: Sequence[TriageModel], by: Principal, refresh
 
 def _model(version: str, text: str, *, is_in_use: bool, row: TriageModel | None, by: Principal, refresh: Refresh) -> None:
     with ui.element("div").classes("item"):
-        with ui.element("div").style("min-width: 0; flex: 1 1 320px"):
+        with ui.element("div").classes("room"):
             ui.label("The shipped model" if row is None else f"Model {version}").classes("strong")
             ui.label(text).classes("small")
             if row is not None:
-                with ui.element("div").classes("soft small row").style("gap: 4px"):
+                with ui.element("div").classes("line soft small"):
                     ui.label(f"Learnt from {row.examples:,} corrections,")
                     moment(row.created_at)
-        with ui.element("div").classes("end row items-center").style("gap: 8px"):
+        with ui.element("div").classes("end line"):
             if is_in_use:
                 tone_chip("In use", "good")
             elif row is not None and row.file is None:

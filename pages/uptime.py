@@ -14,7 +14,7 @@ from app.db import in_transaction, transaction
 from pages.components import words
 from pages.components.columns import Column
 from pages.components.list_state import Choice, Day, ListState
-from pages.components.parts import action_button, page_header
+from pages.components.parts import action_button, page_header, tile
 from pages.components.table import ServerTable
 from pages.shell import console_page, current_staff, toast_on_refusal
 from services.accounts.permissions import Permission, Principal
@@ -105,6 +105,7 @@ async def uptime_page() -> None:
         default=ListState(sort="share", descending=False, filters={"by": "site", "month": f"{opened_at:%Y-%m}"}),
         search="Site or access point",
         filters=(Choice("by", "Of", _BY), Choice("month", "Month", months(opened_at)), Day("from", "Or from"), Day("to", "To")),
+        views=(("Sites", {}), ("Access points", {"by": "access_point"})),
         empty=("No access points yet", "They are discovered from OpenWISP, and their time counts from then on."),
     )
     await table.first()
@@ -119,10 +120,7 @@ def _tiles(found: Ranking, by: By, span: Range) -> None:
         (_BY[by], f"{found.listing.total:,}", f"{words.span(whole.unknown)} unknown" if whole.unknown else "nothing unknown"),
     )
     for label, number, note in lines:
-        with ui.element("div").classes("tile"):
-            ui.label(label).classes("label")
-            ui.label(number).classes("number")
-            ui.label(note).classes("note")
+        tile(label, number, note)
 
 
 async def _download(table: ServerTable) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from app.db import in_transaction
 from pages.components import words
 from pages.components.columns import Column, state_cell, time_cell
+from pages.components.list_file import list_file
 from pages.components.list_state import Choice, Day, Filter, ListState
+from pages.components.list_views import BuiltIn
 from services.accounts.permissions import Principal
 from services.listing import Listing
-from services.packages.service import Offer
+from services.packages.service import Offer, offers
+from services.vouchers.batch_queries import batch_choices
 from services.vouchers.models import VoucherOrigin, VoucherState
 from services.vouchers.queries import VoucherFilter, VoucherRow, list_vouchers
 
@@ -25,8 +29,16 @@ COLUMNS = (
     Column("phone", "Customer"),
     Column("created", "Made", "time", sortable=True),
     Column("until", "Use before", "time", phone="hide"),
+    Column("used", "Used", "time", hidden=True),
+    Column("owed", "PortaBilling", hidden=True),
+    Column("note", "Note", hidden=True),
 )
-PICK = Column("pick", "", "pick")
+VIEWS: tuple[BuiltIn, ...] = (
+    ("All", {}),
+    ("Blocked", {"state": VoucherState.BLOCKED.value}),
+    ("Owed a step", {"owed": "yes"}),
+)
+DEFAULT = ListState(sort="created")
 ORIGINS = {
     VoucherOrigin.PAYMENT: "for a payment",
     VoucherOrigin.HAND: "by hand",
@@ -37,11 +49,10 @@ ORIGINS = {
 _OWED = {"yes": "owed a step", "no": "up to date"}
 
 
-def row_cells(row: VoucherRow, *, picked: Collection[int] = ()) -> dict[str, Any]:
+def row_cells(row: VoucherRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "href": f"{PATH}/{row.id}",
-        "pick": {"on": "1" if row.id in picked else ""},
         "number": f"No. {row.id}",
         "state": state_cell(row.state),
         "package": row.package_name,
@@ -50,6 +61,9 @@ def row_cells(row: VoucherRow, *, picked: Collection[int] = ()) -> dict[str, Any
         "phone": row.masked_phone,
         "created": time_cell(row.created_at),
         "until": time_cell(row.use_before),
+        "used": time_cell(row.used_at),
+        "owed": row.porta_error or _OWED["yes" if row.is_owed else "no"],
+        "note": row.note,
     }
 
 
@@ -91,9 +105,14 @@ def wanted_in(state: ListState, *, customer_id: int | None = None) -> VoucherFil
     )
 
 
-async def load(
-    actor: Principal, state: ListState, *, customer_id: int | None = None, picked: Collection[int] = ()
-) -> Listing[dict[str, Any]]:
+async def load(actor: Principal, state: ListState, *, customer_id: int | None = None) -> Listing[dict[str, Any]]:
     wanted = wanted_in(state, customer_id=customer_id)
     found = await in_transaction(list_vouchers, actor=actor, wanted=wanted, part=state.part)
-    return Listing(tuple(row_cells(row, picked=picked) for row in found.rows), found.total, found.is_estimate)
+    return Listing(tuple(row_cells(row) for row in found.rows), found.total, found.is_estimate)
+
+
+async def filters_for(actor: Principal) -> Sequence[Filter]:
+    return filters(await in_transaction(partial(offers, on_sale_only=False)), await in_transaction(batch_choices, actor=actor))
+
+
+FILE = list_file(PATH, "vouchers", columns=COLUMNS, load=load, default=DEFAULT, filters=filters_for)

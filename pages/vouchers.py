@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
 
 from nicegui import ui
 
 from app.clock import utc_now
 from app.db import in_transaction
 from pages.components import words
+from pages.components.bulk_bar import bulk_of
 from pages.components.dialogs import dialog_card, enable_again, show_secret
-from pages.components.list_state import ListState
 from pages.components.parts import action_button, page_header
 from pages.components.table import ServerTable
 from pages.live import refresh_on
 from pages.shell import console_page, current_staff, toast_on_refusal
-from pages.voucher_cells import COLUMNS, PATH, PICK, filters, load
-from pages.voucher_picks import PickBar
+from pages.voucher_cells import COLUMNS, DEFAULT, FILE, PATH, VIEWS, filters, load
 from services.accounts.permissions import Permission, Principal
-from services.listing import Listing
 from services.packages.service import Offer, offers
 from services.vouchers.batch_queries import batch_choices
 from services.vouchers.service import issue_voucher
@@ -34,35 +31,22 @@ async def vouchers_page(actor: Principal) -> None:
     with page_header("Vouchers", lead=lead):
         if actor.may(Permission.VOUCHERS_ISSUE):
             on_sale = [offer for offer in sold if offer.is_on_sale]
-            action_button("Make a voucher", lambda: _ask(on_sale, table.reload), icon="add", main=True).mark("issue")
-    bar = PickBar(lambda: table.reload()) if actor.may(Permission.VOUCHERS_BATCH) else None  # noqa: PLW0108 - the table comes after it
-
-    async def load_picked(by: Principal, state: ListState) -> Listing[dict[str, Any]]:
-        return await load(by, state, picked=bar.picked if bar else ())
-
-    async def pick(voucher_id: int) -> None:
-        assert bar is not None
-        bar.toggle(voucher_id)
-        for row in table.rows:
-            if row["id"] == voucher_id:
-                row["pick"] = {"on": "1" if voucher_id in bar.picked else ""}
-        table.show_again()
-
+            action_button("Make a voucher", lambda: _ask(on_sale, table.reload), icon="add", main=True).props("data-key=n").mark("issue")
     table = ServerTable(
         path=PATH,
         marker="vouchers",
-        columns=(PICK, *COLUMNS) if bar else COLUMNS,
-        load=load_picked,
-        default=ListState(sort="created"),
+        columns=COLUMNS,
+        load=load,
+        default=DEFAULT,
+        views=VIEWS,
+        file=FILE,
         search="Code, its last five characters, phone or receipt code",
         filters=filters(sold, batches),
         folded_from=3,
         empty=("No vouchers yet", "The first payment makes the first voucher."),
-        on_pick=pick if bar else None,
+        bulk=bulk_of("vouchers", actor),
     )
     await table.first()
-    if bar:
-        bar.offer_page(lambda: [int(row["id"]) for row in table.rows])
     refresh_on(("vouchers",), table.refresh)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -10,47 +11,70 @@ from app.clock import isoformat, utc_now
 from pages.components import words
 from pages.components.words import Tone
 
-Kind = Literal["text", "link", "money", "chip", "time", "left", "due", "code", "action", "pick"]
+Kind = Literal["text", "link", "money", "number", "chip", "time", "left", "due", "code", "action", "pick"]
 Cell = str | dict[str, str] | None
+# What is always there, and in no file.
+_TOOLS = ("action", "pick")
 
-# One template for every list: which cell is drawn how is told by its column's kind.
+# One template for every list: which cell is drawn how is told by its column's kind. What can have the focus says by `data-keep` as what it
+# is found again when news drew the rows anew (static/lists.js).
 BODY = """
 <q-tr :props="props" :class="props.row.href ? 'opens' : ''">
   <q-td v-for="col in props.cols" :key="col.name" :props="props" :data-label="col.label"
         :class="['cell-' + col.kind, 'phone-' + col.phone, col.value ? '' : 'is-nothing']">
     <span class="key">{{ col.label }}</span>
-    <span v-if="!col.value" class="faint">–</span>
-    <a v-else-if="col.kind === 'link'" class="open" :href="props.row.href">{{ col.value }}<span v-if="props.row.second"
-       class="second">{{ props.row.second }}</span></a>
+    <template v-if="!col.value"><span v-if="col.kind !== 'pick'" class="faint">–</span></template>
+    <a v-else-if="col.kind === 'link'" class="open" :href="props.row.href" :data-keep="'open-' + props.row.id">{{ col.value
+       }}<span v-if="props.row.second" class="second">{{ props.row.second }}</span></a>
     <span v-else-if="col.kind === 'chip'" :class="'chip tone-' + col.value.tone">{{ col.value.text }}</span>
-    <q-checkbox v-else-if="col.kind === 'pick'" dense :model-value="!!col.value.on" aria-label="Choose"
+    <q-checkbox v-else-if="col.kind === 'pick'" dense :model-value="!!col.value.on" aria-label="Choose" :data-keep="'pick-' + props.row.id"
            @update:model-value="() => $parent.$emit('pick', props.row.id)" @click.stop />
     <time v-else-if="col.kind === 'due'" :datetime="col.value.at" :data-at="col.value.at" data-mode="due" :title="col.value.exact"
           :class="col.value.late">{{ col.value.text }}</time>
-    <time v-else-if="(col.kind === 'time' || col.kind === 'left') && col.value.at" :datetime="col.value.at" :data-at="col.value.at"
+    <time v-else-if="(col.kind === 'time' || col.kind === 'left') && col.value.text" :datetime="col.value.at" :data-at="col.value.at"
           :data-mode="col.kind === 'left' ? 'left' : 'relative'" :title="col.value.exact">{{ col.value.text }}</time>
     <q-btn v-else-if="col.kind === 'action'" outline no-caps size="12px" color="link" :label="col.value"
-           @click.stop="() => $parent.$emit('act', props.row.id)" />
-    <span v-else-if="col.kind === 'money'" class="money">{{ col.value }}</span>
+           :data-keep="'act-' + props.row.id" @click.stop="() => $parent.$emit('act', props.row.id)" />
+    <span v-else-if="col.kind === 'money' || col.kind === 'number'" class="money">{{ col.value }}</span>
     <span v-else-if="col.kind === 'code'" class="mono">{{ col.value }}</span>
     <span v-else class="clamp" :title="col.value">{{ col.value }}</span>
   </q-td>
 </q-tr>
 """
+# A header that sorts is a button within its cell: it has the focus, and Enter and the space bar press it.
+HEAD = """
+<q-th :props="props" :aria-sort="!props.col.sortable ? null : !/\\bsorted\\b/.test(props.col.__thClass) ? 'none'
+      : /sort-desc/.test(props.col.__thClass) ? 'descending' : 'ascending'">
+  <button v-if="props.col.sortable" type="button" class="sort" :data-keep="'sort-' + props.col.name">{{ props.col.label }}</button>
+  <span v-else-if="props.col.label">{{ props.col.label }}</span>
+  <span v-else class="spoken">{{ props.col.spoken }}</span>
+</q-th>
+"""
 
 
 @dataclass(frozen=True)
 class Column:
-    """`phone` says where the cell stands on a card: as its title, in its corner, as a line, or nowhere."""
+    """`phone` says where the cell stands on a card: as its title, in its corner, as a line, or nowhere.
+
+    A `hidden` one is shown only to those who choose it. `second` names what stands under a link, for the list's file.
+    """
 
     name: str
     label: str
     kind: Kind = "text"
     sortable: bool = False
     phone: Literal["title", "corner", "line", "hide"] = "line"
+    hidden: bool = False
+    second: str = ""
 
-    def as_quasar(self) -> dict[str, Any]:
-        align = "right" if self.kind in ("money", "action") else "left"
+    @property
+    def is_tool(self) -> bool:
+        """Nothing is said by it: it is for choosing the row, or for acting on it."""
+        return self.kind in _TOOLS
+
+    def as_quasar(self, *, is_chosen: bool = False) -> dict[str, Any]:
+        """`is_chosen`: the person asked for it, so that it stands on a phone's card as well."""
+        align = "right" if self.kind in ("money", "number", "action") else "left"
         return {
             "name": self.name,
             "label": self.label,
@@ -58,8 +82,17 @@ class Column:
             "sortable": self.sortable,
             "align": align,
             "kind": self.kind,
-            "phone": self.phone,
+            "phone": "line" if is_chosen and self.phone == "hide" else self.phone,
+            "spoken": "Choose" if self.kind == "pick" else "Action",
         }
+
+
+def shown_columns(columns: Sequence[Column], chosen: Sequence[str], fixed: int) -> list[Column]:
+    """Those that the list shows by itself, or the chosen ones; the first `fixed` and the tools always."""
+    always = [column.name for column in columns if not column.is_tool][:fixed]
+    return [
+        column for column in columns if column.is_tool or column.name in always or (column.name in chosen if chosen else not column.hidden)
+    ]
 
 
 def time_cell(at: datetime | None, *, left: bool = False) -> Cell:

@@ -19,11 +19,16 @@ def enable_again(button: ui.button) -> None:
 
 
 @contextmanager
-def dialog_card(title: str) -> Iterator[ui.dialog]:
-    """A dialog of the page itself: it outlives the panel or the other dialog from which it was opened, and goes when it is closed."""
-    with ui.context.client.content, ui.dialog() as dialog, ui.card().classes("dialog"):
-        with ui.element("h2"):
+def dialog_card(title: str, *, is_wide: bool = False) -> Iterator[ui.dialog]:
+    """A dialog of the page itself: it outlives the panel or the other dialog from which it was opened, and goes when it is closed.
+
+    `is_wide` for one that holds a list.
+    """
+    with ui.context.client.content, ui.dialog() as dialog, ui.card().classes("dialog wide" if is_wide else "dialog"):
+        with ui.element("h2") as heading:
             ui.label(title)
+        # Whoever cannot see it hears what was opened.
+        dialog.props(f"aria-labelledby={heading.html_id}")
         yield dialog
     dialog.on("hide", dialog.delete)
 

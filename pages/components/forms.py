@@ -9,6 +9,7 @@ from nicegui import ui
 
 from app.errors import DomainError
 from pages.components.dialogs import enable_again
+from pages.components.drafts import KeptDraft
 from pages.shell import toast_on_refusal
 
 Fields = Mapping[str, Any]
@@ -45,9 +46,16 @@ def refuse_at(fields: Fields, refusal: DomainError) -> bool:
 
 
 def form_buttons(
-    dialog: ui.dialog, fields: Fields, *, yes: str, act: Callable[[], Awaitable[None]], danger: bool = False, marker: str = "submit"
+    dialog: ui.dialog,
+    fields: Fields,
+    *,
+    yes: str,
+    act: Callable[[], Awaitable[None]],
+    danger: bool = False,
+    marker: str = "submit",
+    draft: KeptDraft | None = None,
 ) -> None:
-    """Cancel, and the button that acts: `act` closes nothing itself, the dialog goes when it was not refused."""
+    """Cancel, and the button that acts: `act` closes nothing itself, the dialog goes when it was not refused, and the draft with it."""
 
     async def submit() -> None:
         for field in fields.values():
@@ -56,6 +64,8 @@ def form_buttons(
         with toast_on_refusal():
             try:
                 await act()
+                if draft is not None:
+                    await draft.sent()
                 dialog.close()
             except DomainError as refusal:
                 if not refuse_at(fields, refusal):

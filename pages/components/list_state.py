@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
-from services.listing import COUNT_CAP, Slice
+from services.listing import COUNT_CAP, Slice, Walk
 
 PAGE_SIZES = (25, 50, 100)
 _DALASI = re.compile(r"([0-9]{1,7})(?:\.([0-9]{1,2}))?")
@@ -51,10 +51,14 @@ class ListState:
     per_page: int = PAGE_SIZES[0]
     sort: str = ""
     descending: bool = True
+    # Empty for the list's own choice.
+    columns: tuple[str, ...] = ()
+    # Set while the list is walked from end to end, for a file.
+    walk: Walk | None = field(default=None, compare=False)
 
     @property
     def part(self) -> Slice:
-        return Slice(offset=(self.page - 1) * self.per_page, limit=self.per_page, sort=self.sort, descending=self.descending)
+        return self.walk or Slice(offset=(self.page - 1) * self.per_page, limit=self.per_page, sort=self.sort, descending=self.descending)
 
     def day(self, name: str, *, after: bool = False) -> datetime | None:
         """The chosen date's first moment, or with `after` the next day's, in Banjul's time, which is UTC."""
@@ -74,13 +78,29 @@ class ListState:
             query["rows"] = str(self.per_page)
         if (self.sort, self.descending) != (default.sort, default.descending):
             query["sort"] = ("-" if self.descending else "") + self.sort
+        if self.columns:
+            query["columns"] = ",".join(self.columns)
         return {name: value for name, value in query.items() if value and default.filters.get(name) != value}
 
+    def narrowing(self, default: ListState) -> dict[str, str]:
+        """The filters that were chosen, by name: those which can be taken off."""
+        return {name: value for name, value in self.filters.items() if value and default.filters.get(name) != value}
 
-def read_state(query: Mapping[str, str], default: ListState, filters: Sequence[Filter], sorts: Sequence[str]) -> ListState:
+    def without(self, name: str, default: ListState) -> ListState:
+        """As it is without one filter: what the list does by itself stands there again."""
+        kept = {other: value for other, value in self.filters.items() if other != name}
+        if name in default.filters:
+            kept[name] = default.filters[name]
+        return replace(self, filters=kept, page=1)
+
+
+def read_state(
+    query: Mapping[str, str], default: ListState, filters: Sequence[Filter], sorts: Sequence[str], columns: Sequence[str] = ()
+) -> ListState:
     """What an address asks for. What it says wrong is left out: an old bookmark should still open the list."""
     sort = query.get("sort", "")
     name = sort.removeprefix("-")
+    rows = _read_number(query.get("rows", ""), default.per_page, PAGE_SIZES[-1])
     chosen = dict(default.filters)
     for one in filters:
         value = query.get(one.name, "")
@@ -91,12 +111,16 @@ def read_state(query: Mapping[str, str], default: ListState, filters: Sequence[F
         search=query.get("q", "")[:100],
         filters=chosen,
         page=_read_number(query.get("page", ""), 1, COUNT_CAP),
-        per_page=per_page
-        if (per_page := _read_number(query.get("rows", ""), PAGE_SIZES[0], PAGE_SIZES[-1])) in PAGE_SIZES
-        else PAGE_SIZES[0],
+        per_page=rows if rows in PAGE_SIZES else default.per_page,
         sort=name if name in sorts else default.sort,
         descending=sort.startswith("-") if name in sorts else default.descending,
+        columns=read_columns(query.get("columns", "").split(","), columns),
     )
+
+
+def read_columns(wanted: Sequence[str], of: Sequence[str]) -> tuple[str, ...]:
+    """Those that the list has, in the list's own order."""
+    return tuple(name for name in of if name in wanted)
 
 
 def _may_be(one: Filter, value: str) -> bool:

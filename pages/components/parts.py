@@ -46,6 +46,22 @@ def panel(title: str = "", *, aside: str = "", flush: bool = False) -> Iterator[
         yield section
 
 
+def tile(label: str, number: str, note: str = "", *, href: str = "", alarm: bool = False) -> ui.element:
+    """A figure that stands for itself, among others of the class `tiles`. `href` leads to the rows behind it; `alarm` asks for a person."""
+    box = ui.element("a" if href else "div").classes("tile alarm" if alarm else "tile")
+    if href:
+        box.props["href"] = href
+    with box:
+        with ui.element("div").classes("label"):
+            ui.label(label)
+            if alarm:
+                ui.icon("error").props('role=img aria-hidden=false aria-label="needs a person"')
+        ui.label(number).classes("number")
+        if note:
+            ui.label(note).classes("note")
+    return box
+
+
 def chip(state: StrEnum) -> ui.label:
     found = words.words_of(state)
     return tone_chip(found.text, found.tone)

@@ -72,8 +72,8 @@ def _agreement(shown: Why) -> None:
 def _story(story: ClockStory, zone: ZoneInfo) -> None:
     text, tone = state_of(story)
     with ui.element("section").classes("full-width q-mt-md").mark(f"clock-{story.clock}-{story.round}"):
-        with ui.element("div").classes("row items-center").style("gap: 8px"):
-            with ui.element("h3").style("font-size: 15px; font-weight: 650; margin: 0"):
+        with ui.element("div").classes("line"):
+            with ui.element("h3"):
                 ui.label(CLOCK_NAMES[story.clock] + (f", run {story.round}" if story.round > 1 else ""))
             tone_chip(text, tone)
         ui.label(_summary(story, zone)).classes("soft")
@@ -121,7 +121,7 @@ def _table(stretches: Sequence[Counted], story: ClockStory, zone: ZoneInfo) -> N
             total += one.counted
             with ui.element("div").classes("item"):
                 tone_chip("counted" if one.counts else "not counted", "good" if one.counts else "off")
-                with ui.element("div").style("min-width: 0; flex: 1 1 260px"):
+                with ui.element("div").classes("room"):
                     ui.label(f"{at_second(one.start, zone)} to {at_second(one.end, zone)}").classes("small")
                     ui.label(f"{one.why}{f' · {one.policy}' if one.policy else ''}").classes("soft small")
                 with ui.element("div").classes("end"):

@@ -13,6 +13,9 @@ from services.network.alarm_models import CheckOutcome
 from services.network.incident_models import IncidentState
 from services.network.models import Health
 from services.notifications.models import NotificationState
+from services.operations.backup_models import BackupState
+from services.operations.error_models import ErrorState
+from services.operations.models import HealthState
 from services.payments.models import PaymentStatus, RefundState
 from services.payments.reconciliation.models import FindingState, RunState
 from services.tickets.models import Priority, TicketState
@@ -20,7 +23,14 @@ from services.vouchers.batch_models import BatchState
 from services.vouchers.models import VoucherState
 
 Tone = Literal["good", "busy", "wait", "bad", "off"]
-"""good: as it should be. busy: going on by itself. wait: somebody or something is awaited. bad: a person must look. off: over."""
+"""What a colour means, never what it looks like: `TONES` says it in words."""
+TONES: dict[Tone, str] = {
+    "good": "As it should be.",
+    "busy": "Going on by itself.",
+    "wait": "Somebody or something is awaited.",
+    "bad": "A person must look.",
+    "off": "Over; nothing is asked of anybody.",
+}
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,17 @@ STATES: dict[type[StrEnum], dict[StrEnum, Words]] = {
         P.ATTENTION: Words(
             "Needs a person", "bad", "This cannot go on by itself. Read the reason and the timeline, mend the cause, then retry."
         ),
+    },
+    ErrorState: {
+        ErrorState.OPEN: Words("Open", "bad", "Somebody has to look into it. Who mends errors was told once."),
+        ErrorState.RESOLVED: Words("Resolved", "good", "Mended. If it happens again it is open again, and told again."),
+        ErrorState.IGNORED: Words("Ignored", "off", "It is counted, and nobody is told of it."),
+    },
+    BackupState: {
+        BackupState.RUNNING: Words("Being made", "busy", "The database and the files are written into one sealed file."),
+        BackupState.MADE: Words("Not proven", "wait", "It is whole, and was not restored elsewhere to prove it."),
+        BackupState.VERIFIED: Words("Proven", "good", "It was restored elsewhere and held what the database held."),
+        BackupState.FAILED: Words("Failed", "bad", "Nothing is left of it. Why stands beside it."),
     },
     RefundState: {
         RefundState.ASKED: Words("Waits for approval", "wait", "Nothing changes for the customer before another person agrees."),
@@ -132,6 +153,12 @@ STATES: dict[type[StrEnum], dict[StrEnum, Words]] = {
         Health.UNKNOWN: Words("Unknown", "off", "OpenWISP does not say how it fares."),
         Health.RETIRED: Words("Out of service", "off", "It is deactivated in OpenWISP."),
     },
+    HealthState: {
+        HealthState.OK: Words("Well", "good"),
+        HealthState.DEGRADED: Words("Degraded", "wait", "It works, and something about it is not as it should be."),
+        HealthState.DOWN: Words("Down", "bad", "It does not answer, or not so that it can be used."),
+        HealthState.OFF: Words("Not set up", "off", "Nothing is wrong with that."),
+    },
     CheckOutcome: {
         CheckOutcome.DONE: Words("Done", "good"),
         CheckOutcome.NOT_CONFIGURED: Words("Not set up", "off"),
@@ -194,6 +221,11 @@ END_REASONS = {
 
 def words_of(state: StrEnum) -> Words:
     return STATES[type(state)][state]
+
+
+def spoken(name: str) -> str:
+    """A class's name in words: `PaymentStatus` is `Payment status`."""
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip().capitalize()
 
 
 def end_reason(code: str | None) -> str:

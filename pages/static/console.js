@@ -1,4 +1,4 @@
-/* What a server should not be asked for: clocks that tick, the clipboard, and the keys of the help desk. The words are those of pages/components/words.py. */
+/* What a server should not be asked for: clocks that tick, the clipboard, cards that are dragged. Keys are in keys.js. The words are those of pages/components/words.py. */
 (() => {
   const pad = (n) => String(n).padStart(2, "0");
   const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -51,37 +51,6 @@
       return done(ok);
     }
   };
-  // Keys press what stands on the page with their name in data-key; j, k, x and Enter walk through its list of tickets.
-  const rows = () => [...document.querySelectorAll(".list tr.opens")];
-  // Known by its address, and marked by a rule: news draw the rows anew.
-  const address = (row) => row?.querySelector("a.open")?.getAttribute("href");
-  const marking = document.head.appendChild(document.createElement("style"));
-  let here = null;
-  const current = () => (here ? rows().find((row) => address(row) === here) : null);
-  const walk = (step) => {
-    const all = rows(), at = all.indexOf(current());
-    const next = all[Math.min(Math.max(at + step, 0), all.length - 1)];
-    here = address(next);
-    const marked = `.list tr.opens:has(a.open[href="${CSS.escape(here)}"])`;
-    marking.textContent = `${marked} { background: var(--hover); box-shadow: inset 3px 0 0 var(--link); }`;
-    next.scrollIntoView({ block: "nearest" });
-  };
-  const press = (el) => {
-    const field = el.matches("input, textarea") ? el : el.querySelector("input, textarea");
-    field ? field.focus() : el.click();
-  };
-  document.addEventListener("keydown", (event) => {
-    const at = event.target;
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || event.repeat && !"jk".includes(event.key)) return;
-    if (at.closest?.("input, textarea, select, [contenteditable]") || document.querySelector(".q-dialog, .q-menu")) return;
-    const keyed = [...document.querySelectorAll("[data-key]")].find((el) => el.dataset.key === event.key && !el.closest("[hidden], .hidden"));
-    if (keyed) press(keyed);
-    else if ("jk".includes(event.key) && rows().length) walk(event.key === "j" ? 1 : -1);
-    else if (event.key === "x" && current()) current().querySelector(".cell-pick .q-checkbox")?.click();
-    else if (event.key === "Enter" && current() && !at.closest?.("a, button")) current().querySelector("a.open")?.click();
-    else return;
-    event.preventDefault();
-  });
   // Cards of the board: the browser drags, the server decides.
   let dragged = null;
   const column = (event) => event.target.closest?.(".board [data-state]");

@@ -32,6 +32,8 @@
         const towns = country.towns.map(([name, latitude, longitude, rank]) => {
           const dot = L.circleMarker([latitude, longitude], { ...drawn, radius: 2, stroke: false }).addTo(this);
           this._inet.restyle(dot, () => ({ fillColor: colour("faint"), fillOpacity: 1 }));
+          // Ground, as rivers are: what is to be known of places stands in words beside the map.
+          dot.on("tooltipopen", ({ tooltip }) => tooltip.getElement()?.setAttribute("aria-hidden", "true"));
           dot.bindTooltip(words(name), { permanent: true, direction: "right", offset: [2, 0], className: "map-town", interactive: false, pane: "towns" });
           return [dot, rank];
         });

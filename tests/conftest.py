@@ -9,9 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,9 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from tests import authorities, prepared
+from tests.emptying import empty
+from tests.pooler import Pooler
 from tests.scheduling import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ if os.environ.get("CI"):
 
 # Hundreds of log-ins: what a password costs in production is paid where it matters (`full_price` of tests/services/accounts).
 os.environ["INET_PASSWORD_MEMORY_KIB"] = "256"
+
+authorities.read_once()
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SECRET = "test-secret-test-secret-test-secret-test"
@@ -59,18 +64,32 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """PostgreSQL's files with this release's tables are there to be copied: of all workers the first to need them makes them."""
+    ours = tmp_path_factory.getbasetemp()
+    prepared.make((ours.parent if "PYTEST_XDIST_WORKER" in os.environ else ours) / "migrated")
+
+
+@pytest.fixture(scope="session")
+def servers(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """PostgreSQL and Valkey with this release's tables; the process's settings point at them."""
-    from app import db, keys, migrate, redis
+    from app import db, keys, redis
     from app.embedded import EmbeddedPostgres, EmbeddedValkey
     from app.settings import get_settings
     from services.integrations import clients
 
     directory = tmp_path_factory.mktemp("servers")
+    prepared.put_into(directory / "pg")
     postgres, valkey = EmbeddedPostgres(directory / "pg", durable=False), EmbeddedValkey(directory / "valkey")
+    database_url = direct_url = postgres.start()
+    pooled = ExitStack()
+    if os.environ.get("INET_TESTS_POOLED"):
+        # tests/deploy/test_pooled.py runs tests this way.
+        database_url = pooled.enter_context(Pooler(directory / "pooler", direct_url, port=free_port(), pool=3)).url
+        os.environ.update(INET_DATABASE_IS_POOLED="1", INET_DATABASE_DIRECT_URL=direct_url)
     os.environ.update(
         INET_ENV="demo",
-        INET_DATABASE_URL=postgres.start(),
+        INET_DATABASE_URL=database_url,
         INET_REDIS_URL=valkey.start(),
         INET_SECRET_KEY=SECRET,
         INET_DATA_DIR=str(directory / "data"),
@@ -87,11 +106,11 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     keys.forget()
     # A machine that is busy with the rest of the suite may stand still for a second: no test is about that.
     redis.HOT_TIMEOUT_SECONDS = 10.0
-    migrate.upgrade()
     yield
     db.dispose()
     redis.forget()
     valkey.stop()
+    pooled.close()
     postgres.stop()
 
 
@@ -115,10 +134,10 @@ def database(servers: None) -> Iterator[sa.Engine]:
     from app import db
     from app.redis import client
 
-    _empty(db.engine())
+    empty(db.engine())
     client().flushall()
     yield db.engine()
-    _empty(db.engine())
+    empty(db.engine())
 
 
 @pytest.fixture(scope="session")
@@ -127,27 +146,6 @@ def shop_builder(servers: None) -> Shop:
     from tests.shop import Shop
 
     return Shop()
-
-
-def _empty(engine: sa.Engine) -> None:
-    with engine.begin() as connection:
-        # The audit's own triggers refuse to be emptied; a replica's role is what a restore uses too.
-        connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
-        connection.execute(sa.text(_emptying()))
-
-
-@lru_cache(maxsize=1)
-def _emptying() -> str:
-    """Deletes where there is something and sets the counters back: a tenth of the time that TRUNCATE takes to make new files for all."""
-    from app.tables import metadata
-
-    names = [table.name for table in metadata.tables.values()]
-    deletes = "\n".join(f'IF EXISTS (SELECT FROM "{name}") THEN DELETE FROM "{name}"; END IF;' for name in names)
-    # Rows that the product ships with: tests begin with them as they are after the migrations, which is when they are kept.
-    shipped = "CREATE SCHEMA IF NOT EXISTS shipped; CREATE TABLE IF NOT EXISTS shipped.refund_rule AS TABLE refund_rule;"
-    deletes = f"{shipped}\n{deletes}\nINSERT INTO refund_rule TABLE shipped.refund_rule;"
-    counter = "setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)"
-    return f"DO $$ BEGIN {deletes} PERFORM {counter} FROM pg_sequences WHERE last_value IS NOT NULL; END $$"
 
 
 @dataclass

@@ -14,6 +14,9 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
 
 _HERE = Path(__file__).parent
+# Ten processes of the product and a browser on two cores that run the rest of the suite as well. The report lists who needed a second run
+# (`-r R`); a fault of the product fails both.
+_WHOLE_PRODUCTS = frozenset({"browser", "deploy", "drill"})
 
 
 @cache
@@ -44,13 +47,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadGro
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Nothing long begins last."""
+    """Nothing long begins last; and what many busy processes do together may be looked at twice."""
     items.sort(key=_turn)
+    for item in items:
+        if item.path.relative_to(_HERE).parts[0] in _WHOLE_PRODUCTS:
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 def _turn(item: pytest.Item) -> int:
     """The browser tests are one long piece that mostly waits. Beside them run those that start no process of their own, then the drills and
-    whole products; the rest is short and fills both workers up to the end.
+    whole products; the rest is short and fills all workers up to the end.
     """
     if item.path.is_relative_to(_HERE / "browser"):
         return 0

@@ -1,20 +1,24 @@
 """`python -m tests.screenshots [DIRECTORY]` pictures every page of a running product, and composes `docs/images/overview.png`.
 
 It starts a product of its own with its sandbox, buys a few things that end in different states, and looks at them as customers (phone
-and desktop) and as staff, in light and dark. The files are named `face-page-screen-scheme.png`.
+and desktop) and as staff, in light and dark. A second product, furnished (tests/browser/furnished.py) and without workers, shows every
+page that the console has: one that nothing says where to look at is an error. The files are named `face-page-screen-scheme.png`.
 """
 
 from __future__ import annotations
 
 import base64
+import json
+import re
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from app.supervisor import Stack
 from tests.browser.browsers import ARGUMENTS, DESKTOP, PHONE, Browsers, Screen, find_chromium
@@ -28,34 +32,10 @@ SCREENS: tuple[tuple[str, Screen], ...] = (("phone", PHONE), ("desktop", DESKTOP
 SCHEMES = ("light", "dark")
 # Read by people who have just cloned the repository.
 MOST_BYTES = 300_000
+_CHECKOUT = Path(__file__).parents[1]
+# What stands on a page that shows nothing of what it is for.
+_WRONG = re.compile("Something went wrong|Not allowed|There is no such")
 
-CONSOLE_LISTS = {
-    "dashboard": "",
-    "payments": "/payments",
-    "vouchers": "/vouchers",
-    "batches": "/batches",
-    "packages": "/packages",
-    "promos": "/promos",
-    "money": "/money",
-    "ledger": "/ledger",
-    "refunds": "/refunds",
-    "refund-rules": "/refunds/rules",
-    "reconciliation": "/reconciliation",
-    "customers": "/customers",
-    "sessions": "/sessions",
-    "gateways": "/gateways",
-    "tickets": "/tickets",
-    "network": "/network",
-    "access-points": "/access-points",
-    "sites": "/sites",
-    "incidents": "/incidents",
-    "uptime": "/uptime",
-    "compensation": "/compensation",
-    "teams": "/teams",
-    "deadlines": "/sla",
-    "messages": "/messages",
-    "audit": "/audit",
-}
 _COMPOSED = """<!doctype html><meta charset="utf-8"><style>
 body { box-sizing: border-box; width: 1512px; margin: 0; padding: 36px; background: #dfe6e1; }
 body { display: flex; gap: 32px; align-items: center; }
@@ -84,7 +64,7 @@ class Tour:
     def __init__(self, world: World, browsers: Browsers) -> None:
         self.world, self._browsers = world, browsers
         self.portal: dict[str, str] = {}
-        self.console: dict[str, str] = dict(CONSOLE_LISTS)
+        self.console: dict[str, str] = {}
 
     def take(self) -> None:
         """Everything that waits for nothing first; what is broken on purpose last, for it is mended when the pictures are taken."""
@@ -174,8 +154,58 @@ def _pictures(browser: Browser, tour: Tour, directory: Path) -> None:
             for name, path in tour.portal.items():
                 page.goto(tour.world.url + path)
                 page.screenshot(path=directory / f"portal-{name}-{screen_name}-{scheme}.png", full_page=True)
-            _console_pictures(page, tour, directory, f"{screen_name}-{scheme}")
+            staff = Staff(tour.world, page).logs_in().is_in()
+            _console_pictures(staff, tour.console, directory, f"live-{{}}-{screen_name}-{scheme}")
             context.close()
+
+
+@contextmanager
+def _furnished(directory: Path) -> Iterator[tuple[World, dict[str, str]]]:
+    """A product in which every page has something to show and nothing moves, and where each page shows it."""
+    stack = Stack(directory, free_port(), free_port(), workers=0, scheduler=False, durable=False, env=ENVIRONMENT)
+    stack.start()
+    try:
+        command = [sys.executable, "-m", "tests.browser.furnished"]
+        done = subprocess.run(command, env=stack.environment, cwd=_CHECKOUT, capture_output=True, text=True, check=True)
+        assert stack.sandbox_url is not None
+        with httpx.Client(base_url=stack.sandbox_url, timeout=10) as http:
+            yield World(stack, Sandbox(stack.sandbox_url, http)), addresses(json.loads(done.stdout)["console"])
+    finally:
+        stack.stop()
+
+
+def addresses(of_pages: Mapping[str, str | None]) -> dict[str, str]:
+    """Where each page is looked at, by the name of its pictures. Raises SystemExit when nothing says it for one of them."""
+    unknown = [path for path, address in of_pages.items() if address is None]
+    if unknown:
+        raise SystemExit(f"Nothing is there to show on these pages (tests/browser/furnished.py): {', '.join(unknown)}")
+    return {name_of(path): (address or "").removeprefix("/console") for path, address in of_pages.items() if not is_open(path)}
+
+
+def name_of(path: str) -> str:
+    """`payments` of /console/payments, `payments-one` of /console/payments/{reference}, `dashboard` of /console."""
+    parts = ["one" if part.startswith("{") else part for part in path.removeprefix("/console").split("/") if part]
+    return "-".join(parts) or "dashboard"
+
+
+def is_open(path: str) -> bool:
+    """Whether it is there for people who are not logged in, and pictured apart."""
+    return path in ("/console/login", "/console/reset")
+
+
+def _every_page(browser: Browser, directory: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="inet-furnished-") as data, _furnished(Path(data)) as (world, pages):
+        for screen_name, screen in SCREENS:
+            for scheme in SCHEMES:
+                context = _context(browser, screen, scheme, is_touch=screen_name == "phone")
+                page = context.new_page()
+                for name, path in {"login": "/login", "reset": "/reset"}.items():
+                    page.goto(f"{world.url}/console{path}")
+                    page.wait_for_timeout(700)
+                    page.screenshot(path=directory / f"console-{name}-{screen_name}-{scheme}.png", full_page=True)
+                staff = Staff(world, page).logs_in().is_in()
+                _console_pictures(staff, pages, directory, f"console-{{}}-{screen_name}-{scheme}")
+                context.close()
 
 
 def _context(browser: Browser, screen: Screen, scheme: str, *, is_touch: bool) -> BrowserContext:
@@ -188,15 +218,12 @@ def _context(browser: Browser, screen: Screen, scheme: str, *, is_touch: bool) -
     )
 
 
-def _console_pictures(page: Page, tour: Tour, directory: Path, ending: str) -> None:
-    staff = Staff(tour.world, page)
-    page.goto(f"{tour.world.url}/console/login")
-    page.get_by_label("E-mail").wait_for()
-    page.screenshot(path=directory / f"console-login-{ending}.png", full_page=True)
-    staff.logs_in().is_in()
-    for name, path in tour.console.items():
+def _console_pictures(staff: Staff, pages: Mapping[str, str], directory: Path, named: str) -> None:
+    for name, path in pages.items():
         _settled(staff, path)
-        page.screenshot(path=directory / f"console-{name}-{ending}.png", full_page=True)
+        shown = _WRONG.search(staff.main.inner_text())
+        assert shown is None, f"/console{path} says: {shown and shown[0]}"
+        staff.page.screenshot(path=directory / f"{named.format(name)}.png", full_page=True)
 
 
 def _settled(staff: Staff, path: str) -> None:
@@ -237,10 +264,12 @@ def main(directory: Path) -> None:
         tour = Tour(world, browsers)
         print("Buying ...", flush=True)
         tour.take()
-        print("Taking pictures ...", flush=True)
+        print("Taking pictures of what was bought ...", flush=True)
         _pictures(browser, tour, directory)
         _overview(browser, tour, directory)
         browsers.close()
+        print("Taking pictures of every page ...", flush=True)
+        _every_page(browser, directory)
         browser.close()
     print(f"{len(list(directory.glob('*.png')))} pictures in {directory}, and {OVERVIEW}")
 

@@ -21,7 +21,6 @@ from app.embedded import EmbeddedPostgres, EmbeddedValkey
 from services.accounts.models import Role
 
 PROJECT = Path(__file__).parents[2]
-NOT_YET = {"backup", "restore"}
 Result = subprocess.CompletedProcess[str]
 
 
@@ -74,10 +73,6 @@ def test_every_command_and_option_explains_itself(path: tuple[str, ...]) -> None
     for parameter in command.params:
         assert getattr(parameter, "help", None), f"{' '.join(path)}: {parameter.name} has no help"
     assert CliRunner().invoke(cli, [*path, "--help"]).exit_code == 0
-
-
-def test_nothing_is_offered_that_is_not_there_yet() -> None:
-    assert not NOT_YET & {path[0] for path in COMMANDS}
 
 
 def test_help_loads_neither_the_web_nor_the_database() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from app.doctor import _mail, _mailbox, _proxy
+from app.doctor.machine import proxy
+from services.operations.health.mails import mail, mailbox
 from tests.conftest import free_port
 from tests.services.integrations.test_mail import MailServer, server
 
@@ -13,13 +14,13 @@ __all__ = ["server"]
 
 
 def test_a_mail_server_that_answers_is_well(server: MailServer) -> None:
-    found = _mail(SecretStr(server.url))
+    found = mail(SecretStr(server.url))
     assert (found.ok, found.said) == (True, "answers")
     assert server.taken == []
 
 
 def test_without_mail_it_says_what_is_missed_and_is_well() -> None:
-    assert _mail(None).ok
+    assert mail(None).ok
 
 
 @pytest.mark.parametrize(
@@ -31,21 +32,21 @@ def test_without_mail_it_says_what_is_missed_and_is_well() -> None:
     ],
 )
 def test_a_mail_server_that_cannot_be_used_comes_with_advice(url: str, advice: str) -> None:
-    found = _mail(SecretStr(url.format(port=free_port())))
+    found = mail(SecretStr(url.format(port=free_port())))
     assert not found.ok
     assert found.advice.startswith(advice)
 
 
 def test_wrong_credentials_are_told_without_quoting_them(server: MailServer) -> None:
     server.answers |= {"EHLO": "250-fine\r\n250 AUTH PLAIN LOGIN", "AUTH": "535 no"}
-    found = _mail(SecretStr(server.url.replace("//", "//inet:the-mail-password@")))
+    found = mail(SecretStr(server.url.replace("//", "//inet:the-mail-password@")))
     assert "refuses user or password" in found.said
     assert "the-mail-password" not in found.said + found.advice
 
 
 @pytest.mark.parametrize(("trusted", "ok"), [("", False), ("*", False), ("127.0.0.1", True), ("10.0.0.2,10.0.0.3", True)])
 def test_behind_a_proxy_somebody_must_be_trusted_but_not_everybody(trusted: str, ok: bool) -> None:
-    assert _proxy(trusted).ok is ok
+    assert proxy(trusted).ok is ok
 
 
 @pytest.mark.parametrize(
@@ -56,10 +57,10 @@ def test_behind_a_proxy_somebody_must_be_trusted_but_not_everybody(trusted: str,
     ],
 )
 def test_a_mailbox_that_cannot_be_read_comes_with_advice(url: str, advice: str) -> None:
-    found = _mailbox(SecretStr(url.format(port=free_port())))
+    found = mailbox(SecretStr(url.format(port=free_port())))
     assert not found.ok
     assert found.advice.startswith(advice)
 
 
 def test_without_a_mailbox_it_says_so_and_is_well() -> None:
-    assert _mailbox(None).ok
+    assert mailbox(None).ok

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from app.doctor import _openwisp
 from app.settings import Settings
+from services.operations.health.outside import openwisp
 from tests.conftest import free_port
 
 
@@ -66,14 +66,14 @@ FIVE = (200, {"count": 5, "results": []})
 
 
 def test_without_openwisp_it_says_what_is_missed_and_is_well() -> None:
-    found = _openwisp(settings(""))
+    found = openwisp(settings(""))
     assert found.ok
     assert "INET_OPENWISP_BASE_URL" in found.said
 
 
 def test_an_openwisp_that_shows_devices_is_well(peer: Peer) -> None:
     peer.answers = {MONITORING: FIVE}
-    found = _openwisp(settings(peer.url))
+    found = openwisp(settings(peer.url))
     assert (found.ok, found.said) == (True, "answers and shows 5 devices")
 
 
@@ -92,7 +92,7 @@ def test_an_openwisp_that_shows_devices_is_well(peer: Peer) -> None:
 )
 def test_each_trouble_comes_with_what_to_do(peer: Peer, answers: dict[str, tuple[int, Any]], said: str, advice: str) -> None:
     peer.answers = answers
-    found = _openwisp(settings(peer.url))
+    found = openwisp(settings(peer.url))
     assert not found.ok
     assert said in found.said
     assert found.advice.startswith(advice)
@@ -100,6 +100,6 @@ def test_each_trouble_comes_with_what_to_do(peer: Peer, answers: dict[str, tuple
 
 
 def test_nobody_there_is_said() -> None:
-    found = _openwisp(settings(f"http://127.0.0.1:{free_port()}"))
+    found = openwisp(settings(f"http://127.0.0.1:{free_port()}"))
     assert not found.ok
     assert "not connected" in found.said

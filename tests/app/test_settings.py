@@ -68,3 +68,10 @@ def test_a_value_of_the_wrong_kind_is_named_in_one_line(monkeypatch: pytest.Monk
 
 def test_secrets_never_show_in_a_repr() -> None:
     assert "x" * 32 not in repr(Settings(**SOUND))  # type: ignore[arg-type]
+
+
+def test_what_stands_empty_in_the_file_is_not_set_up(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("INET_IMAP_URL=\nINET_EMAIL_URL=\nINET_SMS_URL=\nINET_BACKUP_DIR=\nINET_QUIET_HOURS=\n")
+    found = Settings(**SOUND)  # type: ignore[arg-type]
+    assert (found.imap_url, found.email_url, found.sms_url, found.backup_dir) == (None, None, None, None)
+    assert found.quiet_hours == ""

@@ -12,7 +12,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app.supervisor import Stack
-from tests.bench import gateways, intake, limits, main_job, network, reports, sheets, sla, sync, tickets, triage, vouchers
+from tests.bench import (
+    dashboards,
+    gateways,
+    intake,
+    limits,
+    lists,
+    main_job,
+    network,
+    pages,
+    reports,
+    search,
+    sheets,
+    sla,
+    story,
+    sync,
+    tickets,
+    triage,
+    vouchers,
+)
 from tests.bench.shop import Router, Shop
 from tests.bench.table import Result, report
 from tests.conftest import free_port
@@ -27,8 +45,13 @@ _SECTIONS: dict[str, Callable[[Stack, Shop, list[Router]], list[Result]]] = {
     "sla": lambda stack, _, __: sla.tick_among_many(stack),
     "intake": lambda stack, _, routers: intake.cost_of_intake(stack, routers[0]),
     "reports": lambda stack, _, __: reports.report_of_a_month(stack),
+    "search": lambda stack, _, __: search.search_among_many(stack),
     "sheets": lambda stack, _, __: sheets.sheet_of_a_thousand(stack),
+    "story": lambda stack, _, __: story.page_of_a_customer(stack),
     "sync": lambda stack, _, __: sync.cost_of_syncs(stack),
+    "dashboards": lambda stack, _, __: dashboards.first_pages(stack),
+    "lists": lambda stack, _, __: lists.paging(stack),
+    "pages": lambda stack, _, __: pages.opening(stack),
     "tickets": lambda stack, _, __: tickets.lists_and_searches(stack),
     "triage": lambda *_: triage.triage_of_real_tickets(),
     "vouchers": lambda stack, _, __: vouchers.batches_and_entry(stack),

@@ -104,7 +104,7 @@ _FILL = sa.text(
     "'general-question'])[1 + n * 13 % 9], 1 + n % :teams, CASE WHEN n % 10 > 2 THEN 1 + n * 11 % :people END, made, made, made,"
     " CASE WHEN NOT is_open THEN made + interval '5 hours' END, CASE WHEN NOT is_open THEN made + interval '2 days' END,"
     " CASE WHEN is_open THEN :now + (n * 7919 % 4000 - 400) * interval '1 minute' END, 0, 3"
-    " FROM (SELECT n, md5(n::text) AS h, n > :all * 0.8 AND n * 7919 % 100 < 45 AS is_open,"
+    " FROM (SELECT n, md5(n::text) AS h, n > :all * :done AND n * 7919 % 100 < 45 AS is_open,"
     " :now - (:all - n) * :step * interval '1 second' AS made FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) n) s"
     " RETURNING id, reference, client_mac, customer_id)"
     " INSERT INTO ticket_search (ticket_id, words, names)"
@@ -156,38 +156,11 @@ class _Desk:
         engine = sa.create_engine(self._engine.url, isolation_level="AUTOCOMMIT")
         customers = max(self._tickets // 10, 1)
         with engine.connect() as connection:
-            self._people(connection, customers)
-            for index in ("ix_ticket_search_words", "ix_ticket_search_names"):
-                connection.execute(sa.text(f"DROP INDEX {index}"))
-            # What is filled in here is no news to anybody's phone; noting it would take longer than all the rest.
-            connection.execute(sa.text("ALTER TABLE ticket DISABLE TRIGGER USER"))
-            # The whole stretches over three years at either size.
-            shared = {"customers": customers, "sites": _SITES, "teams": _TEAMS, "people": _PEOPLE, "now": _NOON, "all": self._tickets}
-            shared |= {"words": list(_WORDS), "count": len(_WORDS), "step": 3 * 365 * 86400 / self._tickets}
-            for first in range(1, self._tickets + 1, _PORTION):
-                connection.execute(_FILL, shared | {"first": first, "last": min(first + _PORTION - 1, self._tickets)})
-            connection.execute(sa.text("ALTER TABLE ticket ENABLE TRIGGER USER"))
-            connection.execute(sa.text("CREATE INDEX ix_ticket_search_words ON ticket_search USING gin (words)"))
-            connection.execute(sa.text("CREATE INDEX ix_ticket_search_names ON ticket_search USING gin (names gin_trgm_ops)"))
-            tag = (
-                "INSERT INTO ticket_tag SELECT id, CASE WHEN id % 5 = 0 THEN 'refund' ELSE 'press' END FROM ticket WHERE id % 50 IN (0, 1)"
-            )
-            connection.execute(sa.text(tag))
-            said = "INSERT INTO ticket_word SELECT unnest(CAST(:words AS text[])), now() ON CONFLICT DO NOTHING"
-            connection.execute(sa.text(said), {"words": [*_WORDS, "ceesay", "jallow", "touray", "camara", "sanneh", "fatou"]})
+            numbers = "INSERT INTO customer (phone_e164, language, created_at) SELECT '+220833' || lpad(n::text, 6, '0'), 'en', now()"
+            connection.execute(sa.text(f"{numbers} FROM generate_series(1, {customers}) n"))
+            fill(connection, self._tickets, customers=customers, done=0.8, now=_NOON)
             connection.execute(sa.text("VACUUM (ANALYZE)"))
         engine.dispose()
-
-    def _people(self, connection: sa.Connection, customers: int) -> None:
-        for statement in (
-            "INSERT INTO customer (phone_e164, language, created_at) SELECT '+220833' || lpad(n::text, 6, '0'), 'en', now()"
-            f" FROM generate_series(1, {customers}) n",
-            f"INSERT INTO team (name, is_active, created_at) SELECT 'Team ' || n, true, now() FROM generate_series(1, {_TEAMS}) n",
-            "INSERT INTO staff (email, name, role, password_hash, is_active, session_epoch, created_at)"
-            f" SELECT 'p' || n || '@inet.test', 'Person ' || n, 'customer_care', '', true, 0, now() FROM generate_series(1, {_PEOPLE}) n",
-            f"INSERT INTO site (name) SELECT 'Place ' || n FROM generate_series(1, {_SITES}) n",
-        ):
-            connection.execute(sa.text(statement))
 
     def questions(self, chance: random.Random) -> list[_Question]:
         return [*_lists(chance), *_searches(chance, self._tickets)]
@@ -209,6 +182,32 @@ class _Desk:
         """The 95th percentile of lists, of searches and of the board in milliseconds, and the median of each question."""
         p95 = {kind: statistics.quantiles(times, n=20)[-1] for kind, times in self._took.items()}
         return p95 | {"each": {name: round(statistics.median(times), 2) for name, times in self._each.items()}}
+
+
+def fill(connection: sa.Connection, tickets: int, *, customers: int, done: float, now: datetime) -> None:
+    """So many tickets over three years, of the first so many customers; of those younger than the share `done` nearly half are open."""
+    for statement in (
+        f"INSERT INTO team (name, is_active, created_at) SELECT 'Team ' || n, true, now() FROM generate_series(1, {_TEAMS}) n",
+        "INSERT INTO staff (email, name, role, password_hash, is_active, session_epoch, created_at)"
+        f" SELECT 'p' || n || '@inet.test', 'Person ' || n, 'customer_care', '', true, 0, now() FROM generate_series(1, {_PEOPLE}) n",
+        f"INSERT INTO site (name) SELECT 'Place ' || n FROM generate_series(1, {_SITES}) n",
+    ):
+        connection.execute(sa.text(statement))
+    for index in ("ix_ticket_search_words", "ix_ticket_search_names"):
+        connection.execute(sa.text(f"DROP INDEX {index}"))
+    # What is filled in here is no news to anybody's phone; noting it would take longer than all the rest.
+    connection.execute(sa.text("ALTER TABLE ticket DISABLE TRIGGER USER"))
+    shared = {"customers": customers, "sites": _SITES, "teams": _TEAMS, "people": _PEOPLE, "now": now, "all": tickets, "done": done}
+    shared |= {"words": list(_WORDS), "count": len(_WORDS), "step": 3 * 365 * 86400 / tickets}
+    for first in range(1, tickets + 1, _PORTION):
+        connection.execute(_FILL, shared | {"first": first, "last": min(first + _PORTION - 1, tickets)})
+    connection.execute(sa.text("ALTER TABLE ticket ENABLE TRIGGER USER"))
+    connection.execute(sa.text("CREATE INDEX ix_ticket_search_words ON ticket_search USING gin (words)"))
+    connection.execute(sa.text("CREATE INDEX ix_ticket_search_names ON ticket_search USING gin (names gin_trgm_ops)"))
+    tag = "INSERT INTO ticket_tag SELECT id, CASE WHEN id % 5 = 0 THEN 'refund' ELSE 'press' END FROM ticket WHERE id % 50 IN (0, 1)"
+    connection.execute(sa.text(tag))
+    said = "INSERT INTO ticket_word SELECT unnest(CAST(:words AS text[])), now() ON CONFLICT DO NOTHING"
+    connection.execute(sa.text(said), {"words": [*_WORDS, "ceesay", "jallow", "touray", "camara", "sanneh", "fatou"]})
 
 
 def _in_turns(desks: Sequence[_Desk]) -> None:

@@ -13,14 +13,17 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from app.supervisor import Stack
+from tests import prepared
 from tests.browser.browsers import ARGUMENTS, Browsers, find_chromium
 from tests.browser.world import ENVIRONMENT, World, wait_for_hotspots
 from tests.conftest import Sandbox, free_port
 
 _HERE = Path(__file__).parent
+# A machine that is busy with the rest of the suite may stand still for a moment: how quick a page is, the bench says.
+expect.set_options(timeout=20_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,7 +44,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def product(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def product(chromium: Browser, migrated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The whole product with its sandbox, as `inet up` runs it."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         # Workers share this directory. A second product costs minutes and is no failure by itself, so it is made one.
@@ -50,7 +53,9 @@ def product(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iter
         # Other tests point this process at servers of their own, and NiceGUI behaves otherwise where it sees pytest at work.
         for name in [name for name in os.environ if name.startswith(("INET_", "PYTEST_", "NICEGUI_"))]:
             patch.delenv(name)
-        stack = Stack(tmp_path_factory.mktemp("product"), free_port(), free_port(), durable=False, env=ENVIRONMENT)
+        data_dir = tmp_path_factory.mktemp("product")
+        prepared.put_into(data_dir / "postgres")
+        stack = Stack(data_dir, free_port(), free_port(), durable=False, env=ENVIRONMENT)
     stack.start()
     try:
         assert stack.sandbox_url is not None

@@ -112,7 +112,7 @@ class Staff:
 
     def reads(self, toast: str | re.Pattern[str]) -> Self:
         """A word that the console says and takes away again."""
-        expect(self.page.locator(".q-notification, .undo-toast").filter(has_text=toast).first).to_be_visible(timeout=_PATIENCE_MS)
+        expect(self.page.locator(".q-notification").filter(has_text=toast).first).to_be_visible(timeout=_PATIENCE_MS)
         return self
 
     def chooses(self, label: str, option: str) -> Self:

@@ -84,28 +84,30 @@ def test_two_reports_of_one_person_are_merged_and_taken_apart_again(world: World
     care.hears("The voucher is refused").opens(f"/tickets/{second.reference}").hears("three times").sees_state("New")
 
 
-def test_ten_tickets_are_changed_at_once_and_set_back_from_the_toast(world: World, browsers: Browsers) -> None:
+def test_ten_tickets_are_changed_at_once_and_taken_back(world: World, browsers: Browsers) -> None:
     number = reported(world, "The mast at the river is down again, house 1").number
     for house in range(2, 11):
         reported(world, f"The mast at the river is down again, house {house}", number)
     care = at_the_desk(world, browsers).opens(f"/tickets?q={number.replace(' ', '')}").sees("10")
     care.main.get_by_role("checkbox", name="Choose").first.click()
-    care.presses("Choose the whole page").sees("10 chosen").presses("Change them")
+    care.presses("Choose the page").sees("10 picked").presses("Change …")
     care.chooses("Priority", "High")
     care.dialog.get_by_label("Add tags").fill("river mast")
     care.presses("See what would happen")
     expect(care.dialog.get_by_text(re.compile("tag river-mast"))).to_have_count(10)
-    care.dialog.get_by_role("button", name="Change them").click()
-    care.reads("10 changed")
+    care.dialog.get_by_role("button", name="Change", exact=True).click()
+    result = care.dialog.filter(has_text="10 changed")
+    expect(result).to_be_visible()
     expect(care.main.locator("tbody").get_by_text("High", exact=True)).to_have_count(10)
-    care.presses("Undo").reads("Undone.")
+    result.get_by_role("button", name="Undo").click()
+    expect(care.dialog.filter(has_text="10 taken back")).to_be_visible()
     expect(care.main.locator("tbody").get_by_text("High", exact=True)).to_have_count(0)
 
 
 def test_a_draft_survives_and_who_answers_second_is_warned_and_loses_nothing(world: World, browsers: Browsers) -> None:
     report = reported(world, "My time runs while I am offline")
     path = f"/tickets/{report.reference}"
-    care = at_the_desk(world, browsers).opens(path).writes("We look at your session now.").sees("Draft saved").opens(path)
+    care = at_the_desk(world, browsers).opens(path).writes("We look at your session now.").sees("Draft kept").opens(path)
     expect(care.answer).to_have_value("We look at your session now.")
     other = at_the_desk(world, browsers, "admin").opens(path).sees(re.compile("Awa Sarr is (here|writing)"))
     other.says("Your time was given back.").hears("Your time was given back.")

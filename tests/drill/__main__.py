@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.drill import mail, notifications, photos, report
+from tests.drill import mail, notifications, photos, report, soak
 from tests.drill.drill import Drill, Order
 from tests.drill.troubles import LOST_ONLY, SECTIONS, SHORT
 
@@ -45,7 +45,9 @@ def main() -> int:
     outcome = Drill(order, say=say).run()
     report.write(outcome, target)
     print("\n".join(report.lines_of(outcome)), flush=True)
-    say("all ledgers agree" if outcome.is_good else "the ledgers disagree")
+    say("the ledgers disagree" if outcome.findings else "all ledgers agree")
+    if outcome.has_too_few_customers:
+        say("too many customers went away before they could buy")
     messages_are_good = True
     if not chosen and order.plant is None:
         found = notifications.run_alone(seed=seed, messages=int(os.environ.get("DRILL_MESSAGES") or 300))
@@ -58,7 +60,13 @@ def main() -> int:
         pictures = photos.run_alone(seed=seed, photos=int(os.environ.get("DRILL_PHOTOS") or 30))
         report.add(pictures.row(), target)
         print("\n".join(photos.lines_of(pictures)), flush=True)
-        messages_are_good = found.is_good and mails.is_good and pictures.is_good
+        # The whole one is `make soak`.
+        soaked = soak.run_alone(
+            seed=seed, minutes=float(os.environ.get("SOAK_MINUTES") or 5), scale=float(os.environ.get("SOAK_SCALE") or 1), say=say
+        )
+        report.add(soaked.row(), target)
+        print("\n".join(soak.lines_of(soaked)), flush=True)
+        messages_are_good = found.is_good and mails.is_good and pictures.is_good and soaked.is_good
     return 0 if outcome.is_good and messages_are_good else 1
 
 

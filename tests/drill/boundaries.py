@@ -10,7 +10,7 @@ _CALL = re.compile(r'boundary\((f?)"([^"]+)"\)')
 _STEP = re.compile(r'name: ClassVar\[str\] = "(\w+)"')
 # Drills of their own die there: tests/drill/mail.py, tests/drill/photos.py, and the phones that play against the server.
 # A batch of the drill is one chunk: between chunks, a making process dies in tests/services/vouchers/batches.
-_ELSEWHERE = ("mail.", "photo.", "mutation.", "batch.chunk_")
+_ELSEWHERE = ("mail.", "photo.", "mutation.", "batch.chunk_", "restore.")
 
 
 def all_boundaries() -> list[str]:

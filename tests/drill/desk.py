@@ -46,7 +46,7 @@ class Desk:
     def __post_init__(self) -> None:
         self._chance = random.Random(f"desk:{self.seed}")
         self._tokens: dict[str, str] = {}
-        self._http = httpx.Client(timeout=12, trust_env=False)
+        self._http = httpx.Client(timeout=12, trust_env=False, verify=self.world.tls)
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._handled: set[str] = set()

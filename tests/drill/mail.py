@@ -36,6 +36,7 @@ from services.tickets import inbound_store, mail_fetching, mail_intake
 from services.tickets.intake_models import InboundCount, InboundMessage, InboundState
 from services.tickets.mail_intake import TWICE
 from services.tickets.models import MessageKind, TicketMessage
+from tests import prepared
 from tests.drill.letters import Letter, letters
 
 _ROOT = Path(__file__).parents[2]
@@ -77,8 +78,8 @@ def work() -> None:
     client = ImapClient(os.environ["INET_IMAP_URL"], timeout_seconds=5)
     while True:
         mail_fetching.fetch(transaction, client, clock=utc_now)
-        mail_intake.read(transaction, clock=utc_now)
-        time.sleep(0.05)
+        was_read = mail_intake.read(transaction, clock=utc_now)
+        time.sleep(0.05 if was_read else 0.2)
 
 
 def nurse() -> None:
@@ -240,6 +241,7 @@ def servers(directory: Path) -> Iterator[str]:
     from app.settings import get_settings
     from tests.conftest import SECRET, free_port
 
+    prepared.put_into(directory / "pg")
     postgres, valkey = EmbeddedPostgres(directory / "pg", durable=False), EmbeddedValkey(directory / "valkey")
     port, imap = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"

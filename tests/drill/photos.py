@@ -37,6 +37,7 @@ from services.tickets.intake_models import Attachment
 from services.tickets.models import Channel, TicketMessage
 from services.tickets.opening import Opening, open_ticket
 from services.tickets.pictures import repainted
+from tests import prepared
 from tests.conftest import SECRET
 from tests.drill.cutting import Cuts, CuttingProxy
 from tests.drill.watched import Server
@@ -228,6 +229,7 @@ def servers(directory: Path) -> Iterator[None]:
     from app.embedded import EmbeddedPostgres, EmbeddedValkey
     from app.settings import get_settings
 
+    prepared.put_into(directory / "pg")
     postgres, valkey = EmbeddedPostgres(directory / "pg", durable=False), EmbeddedValkey(directory / "valkey")
     os.environ.update(INET_ENV="demo", INET_DATABASE_URL=postgres.start(), INET_REDIS_URL=valkey.start(), INET_SECRET_KEY=SECRET)
     os.environ.update(INET_DATA_DIR=str(directory / "data"), INET_LOG_LEVEL="ERROR")

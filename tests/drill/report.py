@@ -34,6 +34,13 @@ def add(row: dict[str, object], path: Path) -> None:
     path.write_text(json.dumps([*json.loads(path.read_text(encoding="utf-8")), row], indent=2) + "\n", encoding="utf-8")
 
 
+def replace(path: Path, name: str, rows: list[dict[str, object]]) -> None:
+    """Rows of a drill that also runs alone: in the place of those that an earlier run left, beside all others."""
+    held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    kept = [row for row in held if row["name"] != name and not str(row["name"]).startswith(f"{name}: ")]
+    path.write_text(json.dumps([*kept, *rows], indent=2) + "\n", encoding="utf-8")
+
+
 def lines_of(outcome: Outcome) -> list[str]:
     """The tables for people."""
     return [*_kill_lines(outcome), *_world_lines(outcome), *_finding_lines(outcome), *_count_lines(outcome)]

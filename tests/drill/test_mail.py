@@ -14,6 +14,7 @@ PROJECT = Path(__file__).parents[2]
 
 
 @pytest.mark.stack
+@pytest.mark.usefixtures("migrated")
 def test_every_mail_is_held_once_while_the_server_breaks_off_and_readers_are_killed(tmp_path: Path) -> None:
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("INET_", "DRILL_")) and name != "PYTEST_CURRENT_TEST"}
     finished = subprocess.run(

@@ -14,6 +14,7 @@ PROJECT = Path(__file__).parents[2]
 
 
 @pytest.mark.stack
+@pytest.mark.usefixtures("migrated")
 def test_no_message_is_lost_doubled_or_ends_without_a_word_while_providers_fail_and_workers_die(tmp_path: Path) -> None:
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("INET_", "DRILL_")) and name != "PYTEST_CURRENT_TEST"}
     finished = subprocess.run(

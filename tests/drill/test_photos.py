@@ -14,6 +14,7 @@ PROJECT = Path(__file__).parents[2]
 
 
 @pytest.mark.stack
+@pytest.mark.usefixtures("migrated")
 def test_every_photo_is_held_once_over_links_that_break_and_with_a_server_that_dies(tmp_path: Path) -> None:
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("INET_", "DRILL_")) and name != "PYTEST_CURRENT_TEST"}
     chosen = {"DRILL_SEED": "7", "DRILL_PHOTOS": "6", "DRILL_PHOTO_BYTES": "700000", "DRILL_PHONES": "2", "DRILL_KILL_PROBABILITY": "0.003"}

@@ -36,17 +36,19 @@ def run_drill(directory: Path, **settings: str) -> tuple[int, dict[str, Any], st
 
 
 @pytest.mark.stack
+@pytest.mark.usefixtures("migrated")
 def test_no_payment_is_lost_doubled_or_stuck_while_processes_and_servers_die(tmp_path: Path) -> None:
     status, row, printed = run_drill(
-        tmp_path, DRILL_SEED="7", DRILL_RUNS="30", DRILL_SECTIONS="short", DRILL_KILL_PROBABILITY="0.002", DRILL_SETTLE_SECONDS="120"
+        tmp_path, DRILL_SEED="27", DRILL_RUNS="20", DRILL_SECTIONS="short", DRILL_KILL_PROBABILITY="0.002", DRILL_SETTLE_SECONDS="120"
     )
     assert (row["lost"], row["doubled"], row["stuck"]) == (0, 0, 0), printed
     assert status == 0, printed
-    assert row["runs"] == 30
-    assert row["seed"] == 7
+    assert row["runs"] == 20
+    assert row["seed"] == 27
 
 
 @pytest.mark.stack
+@pytest.mark.usefixtures("migrated")
 def test_planted_bugs_are_found(tmp_path: Path) -> None:
     """One issues without looking first (doubled), one forgets who paid twice (lost)."""
     plants = "issue-without-looking,forget-second-success"

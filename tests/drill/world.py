@@ -5,27 +5,31 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import redis
 import sqlalchemy as sa
 
 from app.supervisor import Stack
+from tests import authorities, prepared
+
+authorities.read_once()
 
 ROUTERS = 8
 YOUNG_SECONDS = 5
 _PLANTS = Path(__file__).parent / "plants"
 # The machinery's bounds, scaled down so that a drill meets each of them within minutes; their order is that of production:
 # a call's time-out is shorter than the lease.
-_BOUNDS = {
+BOUNDS = {
     "INET_ROLES": "portal,api",
     "INET_LOG_LEVEL": "WARNING",
     "INET_WAVE_TIMEOUT_SECONDS": "3",
@@ -40,15 +44,34 @@ _BOUNDS = {
 }
 
 
+class Product(Protocol):
+    """What a drill needs of the running product: `app.supervisor.Stack` on one machine, or a cluster (tests/drill/cluster).
+
+    `environment` names PostgreSQL and Redis as the drill itself reaches them.
+    """
+
+    @property
+    def web_urls(self) -> tuple[str, ...]: ...
+
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+
+    def kill(self, name: str, sig: int = signal.SIGKILL) -> None: ...
+
+    def restart_postgres(self) -> None: ...
+
+
 @dataclass
 class World:
     """Handed to customers and troubles. Thread-safe: httpx clients and counters under the interpreter's lock are enough here."""
 
-    stack: Stack
+    stack: Product
     control: httpx.Client
     kill_file: Path
     routers: list[str] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
+    # What those who call the product believe: the usual authorities, unless it has a certificate of the drill's own.
+    tls: ssl.SSLContext | bool = True
 
     @property
     def web_urls(self) -> tuple[str, ...]:
@@ -61,7 +84,7 @@ class World:
         """Whether a phone at each router gets the portal's page: a router that polled before it was registered is unknown for a while."""
         for slug in self.routers:
             phone = self.ask_sandbox("POST", f"/_control/routers/{slug}/phones").raise_for_status().json()
-            if httpx.get(phone["redirect_url"], timeout=10, trust_env=False).status_code != 200:
+            if httpx.get(phone["redirect_url"], timeout=10, trust_env=False, verify=self.tls).status_code != 200:
                 return False
         return True
 
@@ -120,16 +143,17 @@ class World:
 @contextmanager
 def running_world(*, seed: int, processes: int, kill_probability: float, plant: str | None, say: Callable[[str], None]) -> Iterator[World]:
     """The whole product with so many web processes and workers, and the sandbox; everything is gone afterwards."""
-    environment = dict(_BOUNDS, INET_SANDBOX_SEED=str(seed))
+    environment = dict(BOUNDS, INET_SANDBOX_SEED=str(seed))
     if plant is not None:
         # Python imports this directory's sitecustomize in each of the product's processes; the product itself has no switch.
         environment |= {"PYTHONPATH": str(_PLANTS), "INET_DRILL_PLANT": plant}
     sandbox_port, port, *more = free_ports(1 + processes)
-    with tempfile.TemporaryDirectory(prefix="drill-", ignore_cleanup_errors=True) as name, _only_our_settings(Path(name)):
+    with tempfile.TemporaryDirectory(prefix="drill-", ignore_cleanup_errors=True) as name, only_our_settings(Path(name)):
         directory = Path(name)
         directory.chmod(0o755)  # PostgreSQL runs as another user when we are root
         kill_file = directory / "kills"
         (directory / "kills.resting").touch()
+        prepared.put_into(directory / "data" / "postgres")
         environment["INET_DRILL_KILL"] = f"{kill_probability}:{seed}:{kill_file}"
         stack = Stack(
             directory / "data",
@@ -157,7 +181,7 @@ def running_world(*, seed: int, processes: int, kill_probability: float, plant: 
 
 
 @contextmanager
-def _only_our_settings(directory: Path) -> Iterator[None]:
+def only_our_settings(directory: Path) -> Iterator[None]:
     """No INET_ variable and no `.env` of this machine reaches the product under drill."""
     held = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("INET_")}
     here = Path.cwd()

@@ -29,6 +29,5 @@ def test_without_an_openwisp_a_discovery_says_so_and_by_whom_it_was_asked_for(se
     assert (run.outcome, run.asked_by) == (CheckOutcome.NOT_CONFIGURED, "staff:root@test.gm")
 
 
-def test_keeping_the_history_small_may_run_on_nothing(session: Session) -> None:
-    network.keep_history_small()
+def test_a_sweep_of_incidents_may_run_on_nothing(session: Session) -> None:
     network.sweep_incidents()

@@ -4,6 +4,7 @@ import time
 
 import pytest
 from rq import Queue
+from rq.job import Job, JobStatus
 
 from app import redis
 from app.queue import QUEUES
@@ -55,6 +56,16 @@ def test_a_stopped_worker_does_not_find_a_pile(scheduler: Scheduler) -> None:
     scheduler.tick()
     for periodic in PERIODIC:
         scheduler.connection.zadd(scheduler.scheduled_jobs_key, {periodic.id: 0})
+    scheduler.tick()
+    assert _waiting() == sorted(periodic.id for periodic in PERIODIC)
+
+
+def test_nor_does_a_slow_one_whose_last_run_ends_while_the_next_waits(scheduler: Scheduler) -> None:
+    """Due while it runs, it waits once more; the run's end says "finished" of both, for they are one to RQ."""
+    scheduler.tick()
+    for job_id in _waiting():
+        Job.fetch(job_id, connection=scheduler.connection).set_status(JobStatus.FINISHED)
+        scheduler.connection.zadd(scheduler.scheduled_jobs_key, {job_id: 0})
     scheduler.tick()
     assert _waiting() == sorted(periodic.id for periodic in PERIODIC)
 

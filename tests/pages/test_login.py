@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 import pytest
 from nicegui import app
@@ -10,6 +11,7 @@ from nicegui.testing import User
 from sqlmodel import Session, col, select
 
 from app.db import in_transaction, transaction
+from jobs.schedule import PERIODIC
 from pages.login import _own_address
 from pages.shell import TOKEN, PageGate
 from pages.sla import CALENDARS_PATH, POLICY_PATH
@@ -18,6 +20,9 @@ from services.accounts.models import Role, Staff
 from services.accounts.permissions import ROLE_PERMISSIONS
 from services.network.incident_models import Incident
 from services.network.models import AccessPoint
+from services.operations import errors, periodic
+from services.operations.error_models import ErrorGroup
+from services.operations.models import JobFailure, PeriodicJob
 from services.packages.service import offers
 from services.payments.models import Payment
 from services.payments.reconciliation.models import FindingKind, Fix, ReconciliationFinding, ReconciliationRun, RunState
@@ -31,6 +36,7 @@ from tests.pages import builders
 from tests.pages.conftest import SignIn
 from tests.services.access.online import incident_at
 from tests.services.network.places import make_access_point, make_site
+from tests.services.operations.faults_made import a_fault
 from tests.services.vouchers.sheets.builders import a_batch
 
 pytestmark = pytest.mark.usefixtures("shop")
@@ -38,7 +44,7 @@ pytestmark = pytest.mark.usefixtures("shop")
 
 async def test_the_right_password_opens_the_dashboard(user: User, sign_in: SignIn) -> None:
     await sign_in(Role.ROOT)
-    await user.should_see("Sales today")
+    await user.should_see("Taken today")
 
 
 async def test_a_wrong_password_is_told_at_the_form_and_opens_nothing(user: User) -> None:
@@ -93,8 +99,8 @@ def test_the_way_back_after_a_log_in_never_leaves_the_console(elsewhere: str) ->
     assert _own_address("/console/payments?status=served") == "/console/payments?status=served"
 
 
-def _address(path: str) -> str:
-    """The page's address with a row of the shop in it."""
+def _addresses(paths: Iterable[str]) -> dict[str, str]:
+    """The pages' addresses, by their paths, with rows of the shop in them."""
     with transaction() as session:
         point, incident = _a_network(session)
         names = {
@@ -114,8 +120,13 @@ def _address(path: str) -> str:
             "/console/gateways/{slug}": session.exec(select(Gateway.slug)).first(),
             "/console/staff/{staff_id}": session.exec(select(Staff.id)).first(),
             "/console/tickets/{reference}": _a_ticket(session),
+            "/console/errors/{error_id}": _an_error(session),
+            "/console/jobs/{job_id}": _a_job(session),
+            "/console/jobs/failures/{failure_id}": _a_failure(session),
+            "/console/help/roles/{role}": "customer-care",
+            "/console/help/journeys/{journey}": "paid-not-online",
         }
-    return re.sub(r"\{\w+(:int)?\}", str(names[path]), path) if "{" in path else path
+    return {path: re.sub(r"\{\w+(:int)?\}", str(names[path]), path) if "{" in path else path for path in paths}
 
 
 def _a_policy(session: Session) -> int | None:
@@ -159,6 +170,31 @@ def _a_finding(session: Session) -> int | None:
     return finding.id
 
 
+def _an_error(session: Session) -> int | None:
+    errors.record(session, [a_fault("a", at=NOON)], now=NOON)
+    return session.exec(select(ErrorGroup.id)).first()
+
+
+def _a_job(session: Session) -> str:
+    session.merge(PeriodicJob(id=PERIODIC[0].id, first_seen_at=NOON))
+    return PERIODIC[0].id
+
+
+@pytest.fixture
+def schedule() -> Iterator[None]:
+    held = dict(periodic.declared())
+    periodic.declare(PERIODIC)
+    yield
+    periodic.declare(held.values())
+
+
+def _a_failure(session: Session) -> int | None:
+    failure = JobFailure(job="jobs.payments.sweep", queue="urgent", failed_at=NOON, error="ValueError: no", trace="in sweep")
+    session.add(failure)
+    session.flush()
+    return failure.id
+
+
 def _a_ticket(session: Session) -> str | None:
     return session.exec(select(Ticket.reference).where(col(Ticket.assignee_id).is_not(None))).first()
 
@@ -171,15 +207,17 @@ def _a_network(session: Session) -> tuple[AccessPoint, Incident]:
     return point, incident
 
 
+@pytest.mark.usefixtures("schedule")
 @pytest.mark.parametrize("role", Role)
 async def test_a_role_opens_the_pages_of_its_permissions_and_no_other(user: User, sign_in: SignIn, role: Role) -> None:
     from pages.shell import PAGES
 
     await sign_in(role)
+    addresses = await in_transaction(lambda _: _addresses(PAGES))
     for page in PAGES.values():
         if page.permission is None:
             continue
-        await user.open(await in_transaction(lambda _, path=page.path: _address(path)))
+        await user.open(addresses[page.path])
         if page.permission in ROLE_PERMISSIONS[role]:
             await user.should_not_see(marker="not-allowed", retries=1)
             await user.should_not_see(marker="refused", retries=1)

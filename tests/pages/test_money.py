@@ -205,8 +205,8 @@ async def test_the_file_holds_all_that_match(user: User, sign_in: SignIn) -> Non
     assert answer.status_code == 200
     rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
     assert rows
-    assert {row["State"] for row in rows} == {"served"}
-    assert all("•" in row["Phone"] for row in rows)
+    assert {row["State"] for row in rows} == {"Served"}
+    assert all("•" in row["Customer"] for row in rows)
 
 
 @pytest.mark.usefixtures("shop")

@@ -327,11 +327,3 @@ async def test_a_payment_that_does_not_exist_is_said_so_calmly(user: User, sign_
     await sign_in(Role.ROOT)
     await user.open("/console/payments/NOSUCHPAY")
     await user.should_see("There is no payment with that receipt code.")
-
-
-@pytest.mark.usefixtures("shop")
-async def test_the_dashboard_lists_what_needs_a_person(user: User, sign_in: SignIn) -> None:
-    await sign_in(Role.BILLING_OFFICER)
-    await user.open("/console")
-    await user.should_see("PortaBilling refuses to issue the voucher.")
-    await user.should_see("Kololi Beach Lodge")

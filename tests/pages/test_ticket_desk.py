@@ -13,12 +13,14 @@ from app.clock import utc_now
 from app.db import in_transaction
 from services.accounts.models import Role
 from services.accounts.sessions import principal_of
+from services.console.models import Draft, SavedView
 from services.tickets import changes, macros
 from services.tickets.changes import By
 from services.tickets.macros import MacroTerms
 from services.tickets.models import Channel, MessageKind, Priority, Ticket, TicketMessage, TicketState
-from services.tickets.work_models import Draft, SavedView, TicketTag
+from services.tickets.work_models import TicketTag
 from tests.pages.conftest import SignIn
+from tests.pages.test_drafts import draft_state
 from tests.pages.test_pages import label, table, toasted, until
 from tests.pages.test_tickets import _staff, a_ticket, as_it_stands, choose, listed
 
@@ -83,11 +85,11 @@ async def test_what_was_typed_is_there_again_after_a_reload(user: User, sign_in:
     await sign_in(Role.CUSTOMER_CARE)
     await user.open(f"/console/tickets/{ticket.reference}")
     field(user, "field-reply").value = "Half a sen"
-    await until(lambda: label(user, "draft-state") == "Draft saved")
+    await until(lambda: draft_state(user) == "Draft kept")
     assert await in_transaction(_drafts) == {"reply": "Half a sen"}
     await user.open(f"/console/tickets/{ticket.reference}")
     assert field(user, "field-reply").value == "Half a sen"
-    assert label(user, "draft-state") == "Draft restored"
+    assert draft_state(user) == "Your draft is back."
 
 
 async def test_a_colleague_is_named_in_a_note_by_a_few_letters(user: User, sign_in: SignIn) -> None:
@@ -133,17 +135,18 @@ async def test_a_view_is_saved_with_its_filters_and_stands_above_the_list(user: 
 async def test_several_tickets_are_changed_at_once_after_a_look_and_changed_back(user: User, sign_in: SignIn) -> None:
     await sign_in(Role.CUSTOMER_CARE)
     await user.open("/console/tickets")
-    references = listed(user)
+    await until(lambda: bool(listed(user)))
+    many = len(listed(user))
     user.find(marker="tickets-table").trigger("pick", table(user, "tickets").rows[0]["id"])
-    await user.should_see("1 chosen", retries=100)
+    await user.should_see("1 picked", retries=100)
     user.find(marker="pick-page").click()
-    await until(lambda: label(user, "picked") == f"{len(references)} chosen")
-    user.find(marker="change-many").click()
+    await until(lambda: label(user, "picked") == f"{many} picked")
+    user.find(marker="bulk-ticket.change").click()
     await user.should_see(marker="bulk-priority", retries=100)
     choose(user, "bulk-priority", "high")
     field(user, "field-add-tags").value = "market, press"
     user.find(marker="bulk-look").click()
-    await user.should_see(next(iter(references)), retries=100)
+    await user.should_see("priority high; tag market; tag press", retries=100)
     user.find(marker="bulk-apply").click()
     await user.should_see(marker="bulk-undo", retries=100)
 
@@ -153,7 +156,7 @@ async def test_several_tickets_are_changed_at_once_after_a_look_and_changed_back
 
     assert await in_transaction(standing) == ({Priority.HIGH}, {"market", "press"})
     user.find(marker="bulk-undo").click()
-    await until(toasted(user, "Undone."))
+    await user.should_see(f"{many} taken back", retries=100)
     assert await in_transaction(standing) == ({Priority.NORMAL}, set())
 
 

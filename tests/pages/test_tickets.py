@@ -80,15 +80,6 @@ async def test_a_technician_lists_and_opens_only_their_own(user: User, sign_in: 
         await user.should_not_see(marker=marker, retries=1)
 
 
-async def test_the_dashboard_counts_for_each_what_they_may_see(user: User, sign_in: SignIn) -> None:
-    await sign_in(Role.FIELD_TECHNICIAN)
-    await user.open("/console")
-    await user.should_see("given to you")
-    await sign_in(Role.CUSTOMER_CARE)
-    await user.open("/console")
-    await user.should_see("2 with nobody")
-
-
 async def test_a_report_is_given_to_a_person_and_its_history_says_so(user: User, sign_in: SignIn) -> None:
     ticket = await a_ticket(assigned=False)
     technician = await in_transaction(_staff(Role.FIELD_TECHNICIAN))

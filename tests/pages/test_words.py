@@ -15,6 +15,7 @@ from services.fieldwork.models import VisitState
 from services.network.alarm_models import CheckOutcome
 from services.network.models import Health
 from services.notifications.models import NotificationState
+from services.operations.error_models import ErrorState
 from services.payments.models import EventKind, PaymentStatus, RefundState
 from services.payments.reconciliation.models import FindingState, RunState
 from services.tickets.models import TicketState
@@ -35,6 +36,7 @@ KINDS: tuple[type[StrEnum], ...] = (
     VisitState,
     RunState,
     FindingState,
+    ErrorState,
 )
 
 
@@ -86,3 +88,9 @@ def test_a_list_says_in_its_address_only_what_differs_from_its_default() -> None
     assert state.as_query(default) == asked
     assert state.part.offset == 100
     assert state.day("from", after=True) == datetime(2026, 11, 2, tzinfo=UTC)
+
+
+def test_a_list_shows_as_many_rows_as_it_is_meant_to_unless_its_address_says_otherwise() -> None:
+    default = ListState(per_page=50)
+    asked = {"": 50, "25": 25, "100": 100, "26": 50, "-1": 50, "many": 50}
+    assert {rows: read_state({"rows": rows}, default, (), ()).per_page for rows in asked} == asked

@@ -1,14 +1,15 @@
-"""Runs, findings and reports over JSON; decisions are not offered here."""
+"""Runs, findings, what is decided about them, and reports, over JSON."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 import pytest
+from sqlmodel import col, select
 
 from app.clock import utc_now
 from app.db import transaction
-from services.accounts.models import Role
+from services.accounts.models import Role, Staff
 from services.payments.reconciliation.models import FindingKind, Fix, ReconciliationFinding, ReconciliationRun
 from tests.app.api.asking import Api, refusal
 
@@ -69,6 +70,43 @@ def test_findings_are_paged_and_filtered_and_one_is_read_with_its_etag(api: Api,
     answer = api.http.get(f"{BASE}/findings/{findings[0]}", headers=service)
     assert (answer.json()["wave_bututs"], bool(answer.headers["etag"])) == (2500, True)
     assert api.http.patch(f"{BASE}/findings/{findings[0]}", json={"state": "accepted"}, headers=service).status_code == 405
+
+
+def _tag(api: Api, who: dict[str, str], finding_id: int) -> dict[str, str]:
+    return {"If-Match": api.http.get(f"{BASE}/findings/{finding_id}", headers=who).headers["etag"]}
+
+
+def test_a_finding_is_decided_by_staff_and_once(api: Api, findings: list[int]) -> None:
+    officer, first = api.staff(Role.BILLING_OFFICER), f"{BASE}/findings/{findings[0]}"
+    tag = _tag(api, officer, findings[0])
+    refusal(api.http.post(f"{first}/reject", json={"note": "known"}, headers=officer), 428)
+    refusal(api.http.post(f"{first}/reject", json={"note": "x"}, headers=officer | tag), 422)
+    done = api.http.post(f"{first}/reject", json={"note": "A test of our own"}, headers=officer | tag)
+    assert (done.status_code, done.json()["state"], done.json()["note"]) == (200, "rejected", "A test of our own")
+    refusal(api.http.post(f"{first}/reject", json={"note": "once more"}, headers=officer | {"If-Match": done.headers["etag"]}), 409)
+    second = f"{BASE}/findings/{findings[1]}"
+    accepted = api.http.post(f"{second}/accept", headers=officer | _tag(api, officer, findings[1]))
+    assert (accepted.status_code, accepted.json()["state"], bool(accepted.json()["outcome"])) == (200, "accepted", True), accepted.text
+
+
+def test_a_finding_is_given_to_who_may_decide_it_and_a_stale_answer_changes_nothing(api: Api, findings: list[int]) -> None:
+    officer, address = api.staff(Role.BILLING_OFFICER), f"{BASE}/findings/{findings[2]}"
+    tag = _tag(api, officer, findings[2])
+    with transaction() as session:
+        ids = dict(session.execute(select(col(Staff.role), col(Staff.id))).all())
+        of_care, of_billing = ids[Role.CUSTOMER_CARE], ids[Role.BILLING_OFFICER]
+    problem = refusal(api.http.post(f"{address}/assign", json={"assignee_id": of_care}, headers=officer | tag), 422)
+    assert "Billing Officer" in problem["detail"]
+    given = api.http.post(f"{address}/assign", json={"assignee_id": of_billing}, headers=officer | tag)
+    assert (given.status_code, given.json()["assignee"] is not None) == (200, True)
+    refusal(api.http.post(f"{address}/reject", json={"note": "as it was shown"}, headers=officer | {"If-Match": '"0-0"'}), 412)
+
+
+def test_a_service_decides_nothing(api: Api, findings: list[int]) -> None:
+    service = api.service("money:read")
+    tag = _tag(api, service, findings[0])
+    for act, body in (("accept", None), ("reject", {"note": "by machine"}), ("assign", {"assignee_id": None})):
+        refusal(api.http.post(f"{BASE}/findings/{findings[0]}/{act}", json=body, headers=service | tag), 403)
 
 
 def test_reports_come_as_csv_and_as_pdf(api: Api) -> None:

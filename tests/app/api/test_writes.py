@@ -13,8 +13,9 @@ from sqlmodel import func, select
 from app.clock import utc_now
 from app.db import transaction
 from services.access.models import Gateway
-from services.accounts.idempotency import forget_old
 from services.accounts.models import IdempotentAnswer, Role, Staff
+from services.operations.retention.removing import clean_up
+from services.operations.retention.rules import BY_NAME
 from services.packages.models import PackageVersion
 from services.vouchers import codes
 from services.vouchers.models import Voucher, VoucherState
@@ -115,11 +116,14 @@ def test_a_key_is_forgotten_after_a_day(api: Api) -> None:
     first = issue(api, who, **KEY).json()
     _make_older(hours=24)
     assert issue(api, who, **KEY).json()["code"] != first["code"]
-    with transaction() as session:
-        assert forget_old(session, now=utc_now()) == 0
+    assert _forgotten() == 0
     _make_older(hours=25)
-    with transaction() as session:
-        assert forget_old(session, now=utc_now()) == 1
+    assert _forgotten() == 1
+
+
+def _forgotten() -> int:
+    (removed,) = clean_up(transaction, clock=utc_now, rules=[BY_NAME["answers"]])
+    return removed.rows
 
 
 def _make_older(*, hours: int) -> None:

@@ -27,6 +27,7 @@ from services.apps.models import AppMutation
 from services.fieldwork.models import PartUsed
 from services.tickets import merging, replies, service
 from services.tickets.models import Ticket, TicketMessage, TicketState
+from tests.depth import examples
 from tests.factories import staff
 from tests.mobile.client.fleet import Carried, Fleet
 from tests.mobile.client.lines import Deaths, Fate, serving
@@ -215,7 +216,7 @@ def test_phones_end_up_with_what_the_server_holds_whatever_breaks(fleet: Fleet) 
         machine_on(fleet),
         # Not shrunk: an example is a second of work, and the steps tell.
         settings=settings(
-            max_examples=20,
+            max_examples=examples(10),
             stateful_step_count=30,
             deadline=None,
             phases=(Phase.generate,),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlmodel import Session, select
@@ -15,17 +16,17 @@ from services.access.errors import GatewayNotFound, SessionNotFound
 from services.access.gateways import faskey_of, new_identity
 from services.access.models import AccessSession, Entitlement, EntitlementState, Gateway, Grant, GrantState, SessionState
 from services.access.queries import (
-    count_online,
     gateway_page,
     grants_of,
     list_gateways,
-    silent_gateways,
 )
 from services.access.router_config import PortalAddress
 from services.access.session_queries import SessionFilter, list_sessions
 from services.access.sessions_desk import SessionAlreadyEnded, end_session_now
 from services.accounts.models import Role
 from services.listing import Slice
+from services.network.alarm_models import AlarmKind
+from services.network.alarms import end_alarm, raise_alarm
 from services.payments.models import PaymentStatus
 from tests.conftest import NOON
 from tests.factories import staff
@@ -56,7 +57,6 @@ def test_sessions_are_found_by_state_gateway_and_phone(session: Session) -> None
     assert found(session, SessionFilter(which="all", gateway_slug=there.slug)) == [two.id]
     assert found(session, SessionFilter(which="all", search="3000002")) == [two.id]
     assert found(session, SessionFilter(which="all", search="not a phone")) == []
-    assert count_online(session, actor=ADMIN) == 1
 
 
 def test_a_session_stays_live_while_its_client_is_offered_anew(session: Session) -> None:
@@ -116,7 +116,8 @@ def test_a_gateway_is_silent_once_it_polled_and_stopped(session: Session) -> Non
     builders.a_gateway(session, now=NOON, name="Fresh")
     for name, ago in (("A minute", 100), ("An hour", 3600)):
         builders.a_gateway(session, now=NOON, name=name, polled_ago=timedelta(seconds=ago))
-    assert [row.name for row in silent_gateways(session, actor=ADMIN, now=NOON)] == ["An hour", "A minute"]
+    rows = list_gateways(session, actor=ADMIN, search="", part=Slice(sort="name", descending=False)).rows
+    assert [row.name for row in rows if row.is_silent(now=NOON)] == ["A minute", "An hour"]
 
 
 def test_gateways_are_searched_literally_and_sorted_by_name(session: Session) -> None:
@@ -125,6 +126,20 @@ def test_gateways_are_searched_literally_and_sorted_by_name(session: Session) ->
     part = Slice(sort="name", descending=False)
     assert [row.name for row in list_gateways(session, actor=ADMIN, search="", part=part).rows] == ["Abuko", "Brikama 100%", "Brikama 1000"]
     assert [row.name for row in list_gateways(session, actor=ADMIN, search="100%", part=part).rows] == ["Brikama 100%"]
+
+
+def test_gateways_are_narrowed_by_their_alarm_and_their_site(session: Session) -> None:
+    silent, polling = builders.a_gateway(session, now=NOON, name="Silent"), builders.a_gateway(session, now=NOON, name="Polling")
+    raise_alarm(session, AlarmKind.GATEWAY_SILENT, silent.slug, "It does not poll.", now=NOON)
+    raise_alarm(session, AlarmKind.GATEWAY_SILENT, polling.slug, "It does not poll.", now=NOON)
+    end_alarm(session, AlarmKind.GATEWAY_SILENT, polling.slug, now=NOON)
+
+    def names(**wanted: Any) -> list[str]:
+        return [row.name for row in list_gateways(session, actor=ADMIN, search="", part=Slice(), **wanted).rows]
+
+    assert names(is_silent=True) == names(site_id=silent.site_id) == ["Silent"]
+    assert names(is_silent=False) == names(is_silent=False, site_id=polling.site_id) == ["Polling"]
+    assert names(is_silent=True, site_id=polling.site_id) == []
 
 
 def test_the_grants_of_a_gateway_show_no_whole_client_hash(session: Session) -> None:

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 
 from app.db import transaction
 from tests.conftest import NOON
+from tests.depth import examples
 from tests.services.apps.syncing import MOVED, SEEN, Phone, a_customer, a_device, a_mac, standing
 
 _CONNECTIONS = 3
@@ -94,5 +95,5 @@ def test_phones_always_end_with_what_stands(database: sa.Engine) -> None:
     Syncing.engine = database
     run_state_machine_as_test(
         Syncing,
-        settings=settings(max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)),
+        settings=settings(max_examples=examples(12), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)),
     )

@@ -11,11 +11,9 @@ from sqlmodel import Session, col, select
 
 from app.db import transaction
 from services.network import retention
-from services.network.models import Health, HealthChange, HealthMonth, HealthPeriod
+from services.network.models import Health, HealthMonth, HealthPeriod
 from services.network.uptime import Uptime, begins_at, month_after, uptime_by_access_point
-from tests.conftest import NOON
 from tests.services.network.lives import Life, live, lives
-from tests.services.network.places import make_access_point
 
 DAY = timedelta(days=1)
 JANUARY = date(2026, 1, 1)
@@ -77,15 +75,3 @@ def test_a_roll_up_that_dies_in_its_second_month_is_gone_on_with(session: Sessio
     assert retention.roll_up(transaction, now=now) == [date(2026, 2, 1), date(2026, 3, 1)]
     total = session.execute(sa.select(sa.func.sum(HealthMonth.online_seconds)).where(col(HealthMonth.access_point_id) == point.id))
     assert total.scalar_one() == 90 * 86_400
-
-
-def test_raw_changes_go_after_ninety_days_in_batches(session: Session) -> None:
-    point = make_access_point(session)
-    assert point.id is not None
-    for days in (89, 90, 91, 92, 93, 94, 95):
-        session.add(HealthChange(access_point_id=point.id, at=NOON - days * DAY, before=Health.ONLINE, after=Health.OFFLINE))
-    session.flush()
-    assert retention.forget_raw_changes(transaction, now=NOON, batch=2) == 5
-    assert retention.forget_raw_changes(transaction, now=NOON, batch=2) == 0
-    kept = session.exec(select(HealthChange.at).order_by(col(HealthChange.at))).all()
-    assert list(kept) == [NOON - 90 * DAY, NOON - 89 * DAY]

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
@@ -20,7 +16,6 @@ from services.packages.promo_models import PromoCode
 from services.payments.clearing.sums import BadRange, moved
 from services.payments.models import Payment, PaymentStatus, RefundState, SaleChannel
 from services.payments.money import summary
-from services.payments.payment_csv import csv_lines
 from services.payments.queries import PaymentFilter, list_payments
 from tests.conftest import NOON
 from tests.factories import make_package, staff
@@ -149,18 +144,3 @@ def test_each_new_filter_finds_its_own(session: Session) -> None:
     assert found(needs_person_at=NOON) == {before.reference}
     assert found(search=f"T{first.reference}1") == found(search=f" cos-{first.reference}-1 ") == {first.reference}
     assert found(refund=RefundState.ASKED) == set()
-
-
-def test_the_file_is_made_in_batches_and_holds_each_payment_once(session: Session) -> None:
-    made = {payment.reference for payment in shop(session)}
-
-    @contextmanager
-    def begin() -> Iterator[Session]:
-        yield session
-
-    lines = "".join(csv_lines(begin, actor=staff(), wanted=PaymentFilter(), batch=1))
-    rows = list(csv.DictReader(io.StringIO(lines.removeprefix("\ufeff"))))
-
-    assert sorted(row["Receipt code"] for row in rows) == sorted(made)
-    assert {row["Promo code"] for row in rows} == {"", "RAMADAN"}
-    assert all("•" in row["Phone"] for row in rows)

@@ -12,7 +12,7 @@ from services.accounts.models import Role
 from services.listing import Slice
 from services.payments.errors import PaymentNotFound
 from services.payments.models import Payment, PaymentStatus
-from services.payments.queries import PaymentFilter, list_payments, payment_page, today
+from services.payments.queries import PaymentFilter, list_payments, payment_page, takings, today
 from tests.conftest import NOON
 from tests.factories import staff
 from tests.pages import builders
@@ -92,10 +92,24 @@ def test_today_sums_what_was_paid_today(session: Session) -> None:
     some(session, PaymentStatus.SERVED, minutes_ago=10, dalasi=10, number=2)
     some(session, PaymentStatus.SERVED, minutes_ago=1440 + 60, dalasi=250, number=3)
     some(session, PaymentStatus.FAILED, minutes_ago=5, number=4)
-    day = today(session, actor=staff(), now=NOON)
+    day = takings(session, actor=staff(), now=NOON)
     assert (day.taken_bututs, day.paid_count, day.taken_before_bututs) == (6000, 2, 25000)
-    assert (day.per_hour_bututs[10], day.per_hour_bututs[11]) == (5000, 1000)
-    assert day.by_status == {PaymentStatus.SERVED: 2, PaymentStatus.FAILED: 1}
+    assert (day.per_hour_bututs[10], day.per_hour_bututs[11], sum(day.per_hour_bututs)) == (5000, 1000, 6000)
+    assert (day.per_hour_before_bututs[11], sum(day.per_hour_before_bututs)) == (25000, 25000)
+    assert today(session, actor=staff(), now=NOON).by_status == {PaymentStatus.SERVED: 2, PaymentStatus.FAILED: 1}
+
+
+def test_money_of_an_old_purchase_counts_on_the_day_on_which_it_came(session: Session) -> None:
+    payment = some(session, PaymentStatus.SERVED, minutes_ago=9 * 1440)
+    payment.paid_at = NOON - timedelta(minutes=1)
+    session.flush()
+    assert takings(session, actor=staff(), now=NOON).paid_count == 1
+    assert references(session, PaymentFilter(paid_since=NOON.replace(hour=0))) == [payment.reference]
+
+
+def test_sums_of_money_are_for_those_who_may_read_them(session: Session) -> None:
+    with pytest.raises(Forbidden):
+        takings(session, actor=staff(Role.CUSTOMER_CARE), now=NOON)
 
 
 def test_what_waits_too_long_and_what_needs_a_person_is_listed_oldest_first(session: Session) -> None:

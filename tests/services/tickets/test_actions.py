@@ -10,6 +10,7 @@ import pytest
 from sqlmodel import Session, select
 
 from app.errors import Forbidden
+from services.access.again import NowhereToLetIn
 from services.access.models import DeviceSlot, Entitlement, Grant, GrantState
 from services.accounts.models import Role
 from services.audit.models import AuditEntry
@@ -17,7 +18,7 @@ from services.notifications.models import Notification
 from services.payments.errors import NothingToRetry
 from services.payments.models import Payment, PaymentStatus
 from services.tickets import actions
-from services.tickets.actions import NothingToResend, NotOfThisTicket, NowhereToLetIn
+from services.tickets.actions import NothingToResend, NotOfThisTicket
 from services.tickets.errors import TicketNotFound
 from services.tickets.models import Ticket, TicketEvent
 from tests.conftest import NOON

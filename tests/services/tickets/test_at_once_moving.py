@@ -15,8 +15,8 @@ from sqlmodel import Session, col, select
 from app.db import transaction
 from app.errors import DomainError
 from services.accounts.permissions import Principal
-from services.tickets import bulk, conversation, merging, notes, operations, replies, service, splitting, tags
-from services.tickets.bulk import BulkChange
+from services.tickets import bulk, bulk_plan, conversation, merging, notes, operations, replies, service, splitting, tags
+from services.tickets.bulk_plan import BulkChange
 from services.tickets.changes import By
 from services.tickets.models import Channel, MessageKind, Priority, Ticket, TicketEvent, TicketMessage
 from services.tickets.work_models import TicketOperation
@@ -186,9 +186,10 @@ def _drawn(dice: random.Random, people: list[Principal], tickets: list[Ticket], 
         return splitting.split(session, actor=by, reference=one.reference, message_ids=[newest or 0], subject="Other", now=LATER)
 
     def many(session: Session) -> object:
-        names = [ticket.reference for ticket in dice.sample(tickets, 3)]
-        change = BulkChange(priority=dice.choice(list(Priority)), add_tags=(f"t{dice.randrange(3)}",))
-        return bulk.apply(session, actor=by, references=names, change=change, now=LATER)
+        """One row's turn of a step on many: it may merge as well."""
+        into = other.reference if dice.random() < 0.3 else None
+        change = BulkChange(priority=dice.choice(list(Priority)), add_tags=(f"t{dice.randrange(3)}",), merge_into=into)
+        return bulk.change(session, bulk_plan.plan(session, change, actor=by), one.id or 0, reason="", now=LATER)
 
     def hear(session: Session) -> object:
         return conversation.hear(session, one.id or 0, body=f"heard {name}", channel=Channel.SMS, who=By("customer"), now=LATER)

@@ -1,24 +1,20 @@
-"""Drafts, presence, saved views and the board: what people leave on the desk and find again."""
+"""The board: tickets by state."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 import pytest
-import redis as redis_library
 from sqlmodel import Session
 
-from app import redis
-from app.errors import Forbidden, InvalidInput
+from app.errors import InvalidInput
 from services.accounts.models import Role
 from services.accounts.permissions import Principal
 from services.accounts.sessions import principal_of
-from services.tickets import board, changes, drafts, presence, views
+from services.tickets import board, changes
 from services.tickets.board import BadMove
 from services.tickets.models import HoldReason, TicketState
-from services.tickets.presence import Present
 from services.tickets.queries import TicketFilter
-from services.tickets.views import ViewNameTaken, ViewNotFound
 from tests.conftest import NOON
 from tests.pages import builders
 from tests.services.tickets.people import a_person
@@ -26,59 +22,6 @@ from tests.services.tickets.people import a_person
 
 def somebody(session: Session, name: str, role: Role = Role.CUSTOMER_CARE) -> Principal:
     return principal_of(a_person(session, f"{name}@inet.test", role=role))
-
-
-def test_a_draft_is_found_again_by_its_writer_alone_until_it_is_sent(session: Session) -> None:
-    awa, ousman = somebody(session, "awa"), somebody(session, "ousman")
-    place = drafts.place_of("t-abc", "reply")
-    drafts.keep(session, actor=awa, place=place, text="Hello", now=NOON)
-    drafts.keep(session, actor=awa, place=place, text="Hello there", now=NOON)
-    assert drafts.kept(session, actor=awa, places={"reply": place})["reply"].text == "Hello there"
-    assert drafts.kept(session, actor=ousman, places={"reply": place}) == {}
-    drafts.keep(session, actor=awa, place=place, text="  \n", now=NOON)
-    assert drafts.kept(session, actor=awa, places={"reply": place}) == {}
-    with pytest.raises(InvalidInput):
-        drafts.keep(session, actor=awa, place=place, text="x" * 20_001, now=NOON)
-
-
-def test_people_on_one_ticket_see_each_other_for_twenty_seconds(session: Session) -> None:
-    awa, ousman = somebody(session, "awa"), somebody(session, "ousman")
-    redis.client().flushall()
-    assert presence.here(7, actor=awa, is_writing=True, at=100.0) == ()
-    assert presence.here(7, actor=ousman, is_writing=False, at=110.0) == (Present("Awa", True),)
-    assert presence.here(8, actor=ousman, is_writing=False, at=110.0) == ()
-    assert presence.here(7, actor=ousman, is_writing=False, at=121.0) == ()
-    presence.gone(7, actor=ousman)
-    assert presence.here(7, actor=awa, is_writing=False, at=122.0) == ()
-
-
-def test_nobody_is_said_to_be_there_while_redis_is_away(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    awa = somebody(session, "awa")
-    away = redis_library.Redis.from_url("redis://127.0.0.1:9", socket_connect_timeout=0.2)
-    monkeypatch.setattr(redis, "client", lambda: away)
-    assert presence.here(7, actor=awa, is_writing=True, at=100.0) == ()
-    presence.gone(7, actor=awa)
-
-
-def test_a_view_is_the_owners_until_somebody_of_the_desk_shares_it(session: Session) -> None:
-    awa, admin = somebody(session, "awa"), somebody(session, "admin", Role.SYSTEM_ADMIN)
-    own = views.save_view(
-        session, actor=awa, page="tickets", name=" Urgent  ones ", query={"priority": "urgent"}, is_shared=False, now=NOON
-    )
-    assert (own.name, dict(own.query), own.is_own) == ("Urgent ones", {"priority": "urgent"}, True)
-    assert views.list_views(session, actor=admin, page="tickets") == ()
-    with pytest.raises(ViewNameTaken):
-        views.save_view(session, actor=awa, page="tickets", name="urgent ONES", query={}, is_shared=False, now=NOON)
-    with pytest.raises(Forbidden):
-        views.save_view(session, actor=awa, page="tickets", name="For all", query={}, is_shared=True, now=NOON)
-    shared = views.save_view(session, actor=admin, page="tickets", name="For all", query={"due": "late"}, is_shared=True, now=NOON)
-    assert [one.name for one in views.list_views(session, actor=awa, page="tickets")] == ["For all", "Urgent ones"]
-    with pytest.raises(Forbidden):
-        views.delete_view(session, actor=awa, view_id=shared.id, now=NOON)
-    with pytest.raises(ViewNotFound):
-        views.delete_view(session, actor=admin, view_id=own.id, now=NOON)
-    views.delete_view(session, actor=awa, view_id=own.id, now=NOON)
-    assert [one.name for one in views.list_views(session, actor=awa, page="tickets")] == ["For all"]
 
 
 def test_the_board_has_a_column_for_each_state_with_what_is_due_first_on_top(session: Session) -> None:

@@ -19,6 +19,7 @@ from services.tickets.sla.defaults import add_default_policies
 from services.tickets.steps import kept_state, messages_of
 from services.tickets.work_models import OperationKind, TicketOperation
 from tests.conftest import NOON
+from tests.depth import examples
 from tests.services.tickets import working
 
 ANY = st.integers(0, 100)
@@ -139,6 +140,9 @@ def test_no_word_is_lost_or_doubled_whatever_is_moved_and_taken_back(session: Se
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         machine_on(session),
         settings=settings(
-            max_examples=25, stateful_step_count=14, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+            max_examples=examples(12),
+            stateful_step_count=14,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from app.sandbox.routers.crypto import gateway_hash, hid_of, rhid_of
 
-from ..harness import PortalStub, Received, SandboxClient, make_config, running_sandbox
+from ..harness import WAIT_SECONDS, PortalStub, Received, SandboxClient, make_config, running_sandbox
 
 LEVELS = [(3, "10.3.1"), (4, "10.3.1"), (3, "9.10.0"), (4, "11.0.0beta")]
 
@@ -222,6 +223,16 @@ def test_a_portal_that_is_away_only_makes_the_routers_wait(tmp_path: Path) -> No
     with running_sandbox(make_config(tmp_path)) as town:
         slug = town.control("routers", method="GET")[0]["slug"]
         assert town.control(f"routers/{slug}/poll")["online"] is True
+
+
+def test_a_round_that_goes_wrong_in_an_unforeseen_way_is_followed_by_the_next(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    row = {"slug": "mine", "gateway_name": "inet-mine", "faskey": "abc", "level": 3, "poll_interval_seconds": 0.02}
+    with running_sandbox(make_config(tmp_path, portal_url="http://127.0.0.1:no-port")) as town:
+        town.control("routers", row)
+        deadline = time.monotonic() + WAIT_SECONDS
+        while caplog.text.count("router.round_failed name=mine") < 3:
+            assert time.monotonic() < deadline, "it never tried again"
+            time.sleep(0.01)
 
 
 def test_a_person_joins_and_is_sent_to_the_portal_and_sees_the_phone(town: SandboxClient, portal: PortalStub) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from app.settings import get_settings
-from services import health
 from services.integrations import clients
+from services.operations.health import breakers
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 def test_without_an_address_there_is_no_client_and_nothing_to_probe(settings: pytest.MonkeyPatch) -> None:
     settings.setenv("INET_OPENWISP_BASE_URL", "")
     assert clients.outside().openwisp is None
-    assert "openwisp" not in {probe.name for probe in health.integrations(clients.outside())}
+    assert "openwisp" not in {probe.name for probe in breakers.states(clients.outside())}
 
 
 def test_with_an_address_there_is_one_and_its_breaker_is_shown(settings: pytest.MonkeyPatch) -> None:
@@ -35,4 +35,4 @@ def test_with_an_address_there_is_one_and_its_breaker_is_shown(settings: pytest.
     client = clients.outside().openwisp
     assert client is not None
     assert client is clients.outside().openwisp
-    assert {probe.name: probe.state for probe in health.integrations(clients.outside())}["openwisp"] == "ok"
+    assert {probe.name: probe.state for probe in breakers.states(clients.outside())}["openwisp"] == "ok"

@@ -96,11 +96,12 @@ def test_foreign_money_is_proposed_as_credit_to_whom_it_came_from_and_else_as_su
     reconcile()
 
     found = findings()
-    assert [(one.kind, one.fix, one.wave_bututs) for one in found] == [
+    # Paid in the same second, Wave lists them in either order.
+    assert sorted((one.kind, one.fix, one.wave_bututs) for one in found) == [
         (K.FOREIGN_PAYMENT, Fix.GIVE_CREDIT, 2500),
         (K.FOREIGN_PAYMENT, Fix.HOLD_IN_SUSPENSE, 2500),
     ]
-    assert PHONE not in str(found[0].evidence)
+    assert not [one for one in found if PHONE in str(one.evidence)]
 
 
 def test_an_account_that_is_not_blocked_or_not_ours_or_not_there_is_found(database: sa.Engine, sandbox: Sandbox) -> None:

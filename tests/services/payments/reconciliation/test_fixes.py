@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -210,28 +211,30 @@ def test_a_refund_made_at_wave_by_hand_is_recorded_and_sent_no_second_time(datab
     assert len(sandbox.state()["wave"]["refunds"]) == 1
 
 
-def test_many_are_rejected_for_one_reason_and_given_to_one_person(database: sa.Engine, sandbox: Sandbox) -> None:
-    for phone in ("+2207654321", "+2207654322"):
-        sandbox.http.post("/_control/wave/foreign-payment", json={"amount": "33", "sender_mobile": phone}).raise_for_status()
+def test_one_is_given_to_a_person_and_rejected_and_the_rejection_is_taken_back(database: sa.Engine, sandbox: Sandbox) -> None:
+    sandbox.http.post("/_control/wave/foreign-payment", json={"amount": "33", "sender_mobile": "+2207654321"}).raise_for_status()
     reconcile()
-    ids = [one.id or 0 for one in findings()]
+    (finding_id,) = [one.id or 0 for one in findings()]
     with transaction() as session:
         person = a_staff(session, Role.BILLING_OFFICER, now=utc_now())
         care = a_staff(session, Role.CUSTOMER_CARE, now=utc_now())
-
     with transaction() as session:
         with pytest.raises(InvalidInput):
-            desk.assign_all(session, actor=officer(), finding_ids=ids, staff_id=care.id, now=utc_now())
+            desk.assign(session, actor=officer(), finding_id=finding_id, staff_id=care.id, now=utc_now())
         by = replace(officer(), id=0)
-        assert desk.assign_all(session, actor=by, finding_ids=ids, staff_id=person.id, now=utc_now()).done == 2
+        assert desk.assign(session, actor=by, finding_id=finding_id, staff_id=person.id, now=utc_now()).assignee_id == person.id
     with transaction() as session:
-        bells = session.exec(select(Notification).where(Notification.staff_id == person.id)).all()
-        assert len(bells) == 2
-        assert desk.reject_all(session, actor=officer(), finding_ids=ids, note="Test money", now=utc_now()).done == 2
-        again = desk.reject_all(session, actor=officer(), finding_ids=ids, note="Test money", now=utc_now())
-        assert (again.done, set(again.refused)) == (0, set(ids))
-    assert [one.state for one in findings(None)] == [FindingState.REJECTED] * 2
+        assert len(session.exec(select(Notification).where(Notification.staff_id == person.id)).all()) == 1
+        rejected = desk.reject(session, actor=officer(), finding_id=finding_id, note="Test money", now=utc_now())
+    assert rejected.decided_at is not None
     assert reconcile().found == 0
+    with transaction() as session:
+        earlier = rejected.decided_at - timedelta(minutes=1)
+        with pytest.raises(FindingDecided):
+            desk.reopen(session, actor=officer(), finding_id=finding_id, decided_at=earlier, now=utc_now())
+        desk.reopen(session, actor=officer(), finding_id=finding_id, decided_at=rejected.decided_at, now=utc_now())
+    (again,) = findings()
+    assert (again.state, again.note, again.decided_by) == (FindingState.OPEN, None, None)
 
 
 def test_a_row_of_the_list_names_its_purchase(database: sa.Engine, sandbox: Sandbox) -> None:

@@ -85,7 +85,8 @@ def test_a_repeated_order_is_the_same_batch(session: Session) -> None:
 def test_nothing_of_a_batch_is_there_before_it_is_whole(session: Session) -> None:
     batch = order(session, size=4)
     # One chunk of two, and then the worker dies.
-    making._make_chunk(lambda: within(session), number(batch), now=NOON, chunk=2)
+    with making._Ahead(number(batch)) as ahead:
+        making._make_chunk(lambda: within(session), number(batch), ahead, now=NOON, chunk=2)
     vouchers, codes = vouchers_of(session, batch), codes_of(session, batch)
     assert len(vouchers) == 2
     for code in codes:

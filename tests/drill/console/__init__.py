@@ -1,0 +1,1 @@
+"""What open pages of the console cost: `python -m tests.drill.console`."""

@@ -1,0 +1,98 @@
+"""What a soak of the console sees of its one process, and what of it is past a bound."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+MOST_MB_A_PAGE, MOST_GROWN_MB, MOST_HELD_MS = 2.0, 12.0, 100.0
+# Pages that were closed leave nothing; threads and files belong to pools, which fill while they are used.
+_MAY_GROW = {"threads": 50, "files": 60, "tasks": 5, "background tasks": 5, "browsers": 1}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the process says of itself (`watched.py`).
+
+    `holds` are the loop's, over 30 ms each: when (monotonic seconds), for how long, and how much of it its thread computed (ms):
+    the rest it waited for other threads of the process, or for a disk.
+    """
+
+    longest_ms: float
+    longest_own_ms: float
+    too_long: int
+    holds: list[tuple[float, float, float]]
+    collections: int
+    longest_collection_ms: float
+    stacks: list[tuple[str, int]]
+    open: dict[str, int]
+
+    def held_ms(self, since: float, until: float) -> float:
+        """The longest hold that began between the two."""
+        return max((ms for at, ms, _ in self.holds if since <= at <= until), default=0.0)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one kind of page costs."""
+
+    path: str
+    kb: float
+    sent_kb: float
+    cpu_ms: float
+    open_ms: float
+    held_ms: float
+
+
+@dataclass
+class Seen:
+    """The process under its load, and what was noted of it."""
+
+    file: Path
+    process: psutil.Process
+    costs: list[Cost] = field(default_factory=list)
+    points: list[tuple[int, float]] = field(default_factory=list)
+    peak_mb: float = 0.0
+    received: int = 0
+    open_at_first: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """What the process has computed so far."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+    @property
+    def memory_mb(self) -> float:
+        self.peak_mb = max(self.peak_mb, mb := float(self.process.memory_info().rss) / 2**20)
+        return mb
+
+    def told(self) -> Told:
+        return Told(**json.loads(self.file.read_text(encoding="utf-8")))
+
+    @property
+    def grown_mb(self) -> float:
+        """Between the end of the warming up and the end, with no page open: the median of the last three against that of the first."""
+        first, last = ([mb for _, mb in points] for points in (self.points[:3], self.points[-3:]))
+        return statistics.median(last) - statistics.median(first)
+
+    def findings(self) -> list[str]:
+        """Whatever is past its bound, in words."""
+        told = self.told()
+        dear = [one for one in self.costs if one.kb > MOST_MB_A_PAGE * 1024]
+        found = [f"{one.path} takes {one.kb / 1024:.2f} MB, more than {MOST_MB_A_PAGE:g}" for one in dear]
+        if self.grown_mb > MOST_GROWN_MB:
+            found.append(f"{self.grown_mb:.1f} MB stayed after all pages were closed, more than {MOST_GROWN_MB:g}")
+        if told.longest_ms > MOST_HELD_MS:
+            found.append(f"the event loop was held for {told.longest_ms:.0f} ms, more than {MOST_HELD_MS:g}")
+        found += [f"{more} more {what} than before any page was opened" for what, more in self.left_over().items()]
+        return found
+
+    def left_over(self) -> dict[str, int]:
+        """With all pages closed: of what they make more is there than before the first, and how much more."""
+        more = {what: count - self.open_at_first[what] for what, count in self.told().open.items()}
+        return {what: count for what, count in more.items() if count > _MAY_GROW.get(what, 0)}

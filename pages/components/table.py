@@ -180,7 +180,7 @@ class ServerTable:
     async def _go(self, state: ListState) -> None:
         self.state = state
         self._fields.show(state)
-        if self._sorted_by is not None and self._order in self._sorted_by.options:
+        if self._sorted_by is not None:
             self._sorted_by.set_value(self._order)
         self._table.props(add="loading aria-busy=true")
         try:
@@ -314,19 +314,20 @@ class ServerTable:
         """On a phone the header, by which lists are sorted, is not there."""
         labels = {column.name: column.label for column in self._columns if column.sortable}
         ways = {f"{sign}{name}": f"{label} {arrow}" for name, label in labels.items() for sign, arrow in (("-", "↓"), ("", "↑"))}
-        here = self._order
+        # A list may begin in an order of which it has no column.
+        ways = ways if (usual := _order_of(self._default)) in ways else {usual: "Usual order", **ways}
 
         async def sort(event: events.ValueChangeEventArguments[str | None]) -> None:
             if event.value and event.value != self._order:
                 await self._go(replace(self.state, sort=event.value.removeprefix("-"), descending=event.value.startswith("-"), page=1))
 
-        field = ui.select(ways, value=here if here in ways else None, on_change=sort)
+        field = ui.select(ways, value=self._order, on_change=sort)
         field.props('dense borderless options-dense aria-label="Sorted by"').classes("phone-sort").mark(f"{marker}-sort")
         self._sorted_by = field
 
     @property
     def _order(self) -> str:
-        return ("-" if self.state.descending else "") + self.state.sort
+        return _order_of(self.state)
 
     def _draw_table(self, marker: str, on_act: Callable[[int], Awaitable[None]] | None, on_pick: Any) -> None:
         with ui.element("div").classes("list").mark(marker):
@@ -353,3 +354,8 @@ class ServerTable:
 def _still(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows without the words for times, which the browser keeps up to date by itself."""
     return [{name: cell["at"] if isinstance(cell, dict) and cell.get("at") else cell for name, cell in row.items()} for row in rows]
+
+
+def _order_of(state: ListState) -> str:
+    """As a choice of the phone's menu has it: the column, after a minus when the largest comes first."""
+    return ("-" if state.descending else "") + state.sort

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from nicegui import ui
 from nicegui.testing import User
 from sqlmodel import Session, select
 
@@ -22,6 +23,7 @@ from services.payments.reconciliation.models import (
     WaveMovement,
 )
 from tests.pages.conftest import SignIn
+from tests.pages.test_pages import table, until
 
 DESK = "/console/reconciliation"
 
@@ -140,3 +142,15 @@ def _run_id(session: Session) -> int:
 def _rows(user: User, marker: str) -> list[dict[str, object]]:
     (table,) = user.find(marker=marker).elements
     return list(table.rows)  # type: ignore[attr-defined]
+
+
+async def test_on_a_phone_the_findings_are_sorted_by_their_own_order_or_a_column(finding_id: int, sign_in: SignIn, user: User) -> None:
+    await sign_in(Role.BILLING_OFFICER)
+    await user.open(DESK)
+    (menu,) = user.find(marker="findings-sort").elements
+    assert isinstance(menu, ui.select)
+    assert menu.options[menu.value] == "Usual order"
+    menu.set_value("day")
+    await until(lambda: table(user, "findings").props["pagination"]["sortBy"] == "day")
+    menu.set_value("-id")
+    await until(lambda: table(user, "findings").props["pagination"]["sortBy"] == "id")

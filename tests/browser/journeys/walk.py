@@ -35,6 +35,16 @@ _STILL = """
 * { caret-color: transparent !important }
 @media (max-width: 1023px) { .q-drawer { display: none !important } .q-page-container { padding-left: 0 !important } }
 """
+# Nor is a router's key shown to everybody who opens the help. What was there is put back after the picture.
+_HIDES_KEYS = """() => {
+    window.hidden = [];
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const node = texts.currentNode, without = node.data.replace(/(faskey ')[^']+/g, "$1••••••••••••••••");
+        if (without !== node.data) { window.hidden.push([node, node.data]); node.data = without; }
+    }
+}"""
+_SHOWS_KEYS = "() => window.hidden.forEach(([node, text]) => { node.data = text; })"
 _QUALITY = 50
 _SETTLING_MS = 500
 PATIENCE_MS = 30_000
@@ -181,6 +191,7 @@ class Walk:
     def _keep(self) -> None:
         PICTURES.mkdir(parents=True, exist_ok=True)
         still = self.page.add_style_tag(content=_STILL)
+        self.page.evaluate(_HIDES_KEYS)
         self.page.mouse.move(0, 0)
         for screen in SCREENS:
             self.page.set_viewport_size(_SIZES[screen])
@@ -193,4 +204,5 @@ class Walk:
                     taken.convert("RGB").save(file, "WEBP", quality=_QUALITY, method=6)
         self.page.set_viewport_size(_SIZES[self._screen])
         self._lights(self.page, self.scheme)
+        self.page.evaluate(_SHOWS_KEYS)
         still.evaluate("element => element.remove()")

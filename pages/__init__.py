@@ -87,10 +87,11 @@ _MODULES = (
 
 def register() -> None:
     """Import every page module, whose `@console_page` declares its pages, and put them on NiceGUI's application with their assets."""
-    from pages import browser_store, connection, frame, shell
+    from pages import browser_store, connection, frame, garbage, shell
 
     browser_store.install()
     connection.install()
+    garbage.install()
 
     for module in _MODULES:
         import_module(f"pages.{module}")

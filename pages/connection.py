@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from functools import partial
 
 from nicegui import Client, app, background_tasks, core
@@ -19,8 +18,6 @@ _TAB_SECONDS = 3600.0
 # A page that was fetched and never came to life (a robot at the log-in page) is dropped by NiceGUI after a minute; beyond so many pages
 # sooner, so that a flood of them has a bound.
 _MANY_PAGES, _SOONER_SECONDS, _LOOKED_EVERY_SECONDS = 400, 15.0, 5.0
-# So often, while nobody has a page open, what the process keeps for all pages is put out of the garbage collector's way.
-_SET_ASIDE = 3
 
 
 def install() -> None:
@@ -37,18 +34,10 @@ def install() -> None:
 
 
 async def _bound() -> None:
-    were_open, set_aside = False, 0
     while not app.is_stopping:
         await asyncio.sleep(_LOOKED_EVERY_SECONDS)
         if len(Client.instances) > _MANY_PAGES:
             Client.prune_instances(client_age_threshold=_SOONER_SECONDS)
-        if were_open and not Client.instances and set_aside < _SET_ASIDE:
-            # A full collection holds up every page, for as long as it takes to walk through all that is kept: what the first pages made
-            # for those that follow (statements, shapes) need not be among it. What is of a page itself must be, hence only now.
-            gc.collect()
-            gc.freeze()
-            set_aside += 1
-        were_open = bool(Client.instances)
 
 
 def _left(sid: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
+from weakref import ReferenceType, ref
 
 from nicegui import ui
 
@@ -38,14 +39,18 @@ class Bulk:
     def __init__(self, page: str, actions: Collection[Action[Any]], spoken: Mapping[type, Mapping[Any, str]]) -> None:
         self._page, self._actions, self._spoken = page, actions, spoken
         self._picked: dict[int, None] = {}
-        self._table: ServerTable | None = None
+        self._held: ReferenceType[ServerTable] | None = None
 
     @property
     def picked(self) -> Collection[int]:
         return self._picked.keys()
 
+    @property
+    def _table(self) -> ServerTable | None:
+        return self._held() if self._held else None
+
     def draw(self, table: ServerTable) -> None:
-        self._table = table
+        self._held = ref(table)  # which holds this bar
         with ui.element("div").classes("bulk-bar").props(f'role=region aria-label="Chosen {self._page}"').mark("bulk-bar") as self._bar:
             self._count = ui.label().classes("strong").props("role=status").mark("picked")
             for action in self._actions:
@@ -81,18 +86,18 @@ class Bulk:
     def _pick(self, numbers: Collection[int]) -> None:
         self._picked = dict.fromkeys([*self._picked, *numbers][:MOST])
         self._show()
-        if self._table:
-            self._table.show_again()
+        if table := self._table:
+            table.show_again()
 
     def _pick_page(self) -> None:
-        if self._table:
-            self._pick([int(row["id"]) for row in self._table.rows if row.get("pick") is not None])
+        if table := self._table:
+            self._pick([int(row["id"]) for row in table.rows if row.get("pick") is not None])
 
     async def _pick_all(self) -> None:
-        if self._table is None:
+        if (table := self._table) is None:
             return
         with toast_on_refusal():
-            numbers, is_more = await self._table.numbers(MOST)
+            numbers, is_more = await table.numbers(MOST)
             self._picked = {}
             self._pick(numbers)
             if is_more:
@@ -110,8 +115,8 @@ class Bulk:
         """Something was done or taken back: the list shows it, and what can be taken back stands above it."""
         self._clear()
         self._show_last(outcome)
-        if self._table:
-            await self._table.reload()
+        if table := self._table:
+            await table.reload()
 
     async def _find_last(self) -> None:
         with silent_on_refusal():

@@ -26,6 +26,7 @@ from pages.components.list_state import PAGE_SIZES, Filter, ListState, read_colu
 from pages.components.list_views import ALL, BuiltIn, ViewTabs
 from pages.components.parts import notice
 from pages.components.states import empty_state
+from pages.components.weakly import weakly
 from pages.shell import current_staff, note_refusal, query_address, silent_on_refusal, toast_on_refusal
 from services.accounts.permissions import Principal
 from services.console.columns import kept
@@ -90,9 +91,15 @@ class ServerTable:
         self.state = read_state(query, default, filters, self._sorts, self._names)
         self._own_columns: tuple[str, ...] = ()
         self._total, self._turn = 0, 0
-        self._tabs = ViewTabs(marker, path, views, go=self._show_view) if self._page and in_address else None
+        self._tabs = ViewTabs(marker, path, views, go=weakly(self._show_view)) if self._page and in_address else None
         self._fields = Filters(
-            filters, of=marker.replace("-", " "), search=search, folded_from=folded_from, default=default, state=self.state, go=self._go
+            filters,
+            of=marker.replace("-", " "),
+            search=search,
+            folded_from=folded_from,
+            default=default,
+            state=self.state,
+            go=weakly(self._go),
         )
         self._draw_bar(marker, has_search=bool(search))
         if bulk:
@@ -298,13 +305,13 @@ class ServerTable:
         if not (self._page or self._filters or has_search):
             return
         with ui.element("div").classes("list-bar"):
-            self._chips = Chips(self._filters, default=self._default, go=self._go)
+            self._chips = Chips(self._filters, default=self._default, go=weakly(self._go))
             self._count = ui.label().classes("list-count").props("aria-live=polite").mark(f"{marker}-count")
             ui.element("div").classes("grow")
             if self._sorts:
                 self._draw_phone_sort(marker)
             if self._page:
-                self._menu = ColumnMenu(self._columns, marker=marker, fixed=self._fixed, chosen=self._choose_columns)
+                self._menu = ColumnMenu(self._columns, marker=marker, fixed=self._fixed, chosen=weakly(self._choose_columns))
                 self._menu.show(self.state.columns)
             if self._file:
                 button = ui.button("Download CSV", icon="download", on_click=self._download).props("flat dense no-caps color=link")
@@ -343,7 +350,7 @@ class ServerTable:
             if on_pick:
                 self._table.on("pick", lambda event: on_pick(int(event.args)))
             self._nothing = ui.element("div").classes("w-full")
-            self._pager = Pager(marker, self.state, go=self._go, may_hide=not self._in_address)
+            self._pager = Pager(marker, self.state, go=weakly(self._go), may_hide=not self._in_address)
 
     def _download(self) -> None:
         assert self._file is not None

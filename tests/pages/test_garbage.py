@@ -1,4 +1,4 @@
-"""When the console looks through everything it keeps for garbage, and what its short collections leave alone."""
+"""Pages that were left need no garbage collector; when the console looks through everything it keeps, and what it leaves alone else."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ import weakref
 from collections.abc import Iterator
 
 import pytest
+from nicegui import app, ui
+from nicegui.testing import User
 
-from pages.garbage import Keeping, put_aside
+from pages.garbage import Keeping, put_aside, take_apart_soon
+from services.accounts.models import Role
+from tests.pages.conftest import SignIn
+from tests.pages.test_pages import until
 
 
 class Circle:
@@ -21,6 +26,29 @@ def frozen() -> Iterator[None]:
     yield
     # What the suite had put aside stays so (tests/pages/conftest.py).
     gc.freeze()
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize("path", ["", "/tickets", "/payments", "/vouchers", "/money", "/customers/1", "/reconciliation", "/staff"])
+async def test_a_page_that_was_left_is_freed_without_the_collector(user: User, sign_in: SignIn, path: str) -> None:
+    app.on_delete(take_apart_soon)
+    await sign_in(Role.ROOT)
+    gc.disable()
+    try:
+        await user.open(f"/console{path}")
+        await user.should_see(marker="person")
+        left = user.client
+        assert left is not None
+        await user.open("/console/login")
+        elements = [weakref.ref(one) for one in left.elements.values()]
+        page = weakref.ref(left)
+        left.delete()
+        del left
+        await until(lambda: page() is None)
+        # A timer is let go when it wakes.
+        await until(lambda: [kept for one in elements if (kept := one()) is not None and not isinstance(kept, ui.timer)] == [])
+    finally:
+        gc.enable()
 
 
 def test_a_circle_that_was_put_aside_goes_when_all_is_looked_at() -> None:

@@ -20,11 +20,14 @@ from nicegui import Client, app, background_tasks
 from nicegui.element import Element
 from nicegui.observables import ObservableCollection
 
-_LOOKED_EVERY_SECONDS = 0.25
+from app.metrics import process
+
+_LOOKED_EVERY_SECONDS, _SOON_SECONDS = 0.25, 0.02
 # Young and middle collections go on by themselves (Python's own figures); the full ones are made here.
 _THRESHOLDS = (700, 10, 1_000_000)
-# After so many middle ones, each of about 8,000 new things: some 10 ms.
-_MIDDLE_ONES = 4
+# After so many middle ones, each of about 8,000 new things: some 10 ms. What a transaction works with is full of circles, and would be put
+# away with the rest while it runs, so a moment without one is waited for; but not for long.
+_MIDDLE_ONES, _AT_MOST = 4, 12
 _NOBODY_SECONDS, _WORTH_PAGES, _AT_LAST_PAGES = 60.0, 100, 5_000
 
 
@@ -41,11 +44,12 @@ async def _look() -> None:
     keeping = Keeping(time.monotonic())
     app.on_delete(lambda _client: keeping.closed())
     while not app.is_stopping:
-        await asyncio.sleep(_LOOKED_EVERY_SECONDS)
+        is_due = gc.get_count()[2] >= _MIDDLE_ONES
+        await asyncio.sleep(_SOON_SECONDS if is_due else _LOOKED_EVERY_SECONDS)
         if keeping.is_time_for_all(has_pages=bool(Client.instances), now=time.monotonic()):
             gc.unfreeze()
             put_aside()
-        elif gc.get_count()[2] >= _MIDDLE_ONES:
+        elif gc.get_count()[2] >= (_AT_MOST if process.pool()[0] else _MIDDLE_ONES):
             put_aside()
 
 

@@ -18,6 +18,7 @@ from collections.abc import Iterable
 
 from nicegui import Client, app, background_tasks
 from nicegui.element import Element
+from nicegui.elements.timer import Timer
 from nicegui.observables import ObservableCollection
 
 from app.metrics import process
@@ -27,7 +28,7 @@ _LOOKED_EVERY_SECONDS, _SOON_SECONDS = 0.25, 0.02
 _THRESHOLDS = (700, 10, 1_000_000)
 # After so many middle ones, each of about 8,000 new things: some 10 ms. What a transaction works with is full of circles, and would be put
 # away with the rest while it runs, so a moment without one is waited for; but not for long.
-_MIDDLE_ONES, _AT_MOST = 4, 12
+_MIDDLE_ONES, _AT_MOST = 4, 8
 _NOBODY_SECONDS, _WORTH_PAGES, _AT_LAST_PAGES = 60.0, 100, 5_000
 
 
@@ -62,6 +63,9 @@ def take_apart_soon(client: Client) -> None:
 def take_apart(client: Client, elements: Iterable[Element]) -> None:
     """Let a deleted page's elements and those who listen to them go: whoever still holds one may use it, and nobody hears of it."""
     for element in elements:
+        if isinstance(element, Timer):
+            # It was cancelled and notices it when it wakes, which may be in a minute.
+            element.callback = None
         for named, kept in vars(element).items():
             if isinstance(kept, ObservableCollection):
                 kept._change_handlers.clear()

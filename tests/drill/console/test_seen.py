@@ -11,7 +11,7 @@ import pytest
 
 from tests.drill.console.seen import Cost, Seen
 
-_AT_FIRST = {"pages": 0, "tasks": 10, "bindings": 0, "threads": 4}
+_AT_FIRST = {"pages": 0, "tasks": 10, "bindings": 0, "threads": 4, "blocks of memory": 1_600_000}
 
 
 def seen(directory: Path, *, stayed_mb: float = 1.0, kb: float = 900.0, longest_ms: float = 60.0, **left: int) -> Seen:
@@ -25,7 +25,7 @@ def seen(directory: Path, *, stayed_mb: float = 1.0, kb: float = 900.0, longest_
     told |= {"collections": 3, "longest_collection_ms": 30.0, "stacks": [], "open": _AT_FIRST | left}
     file = directory / "told.json"
     file.write_text(json.dumps(told), encoding="utf-8")
-    points = [(opens, 250.0 + stayed_mb * (opens > 1000)) for opens in range(0, 2001, 250)]
+    points = [(opens, 250.0 + stayed_mb * (opens > 1500)) for opens in range(0, 2001, 250)]
     return Seen(file, psutil.Process(), costs=[Cost("/console", kb, 35.0, 110.0, 200.0, 45.0)], points=points, open_at_first=_AT_FIRST)
 
 
@@ -41,6 +41,7 @@ def test_pages_that_leave_nothing_are_good_though_pools_have_filled(tmp_path: Pa
         ({"longest_ms": 101.0}, "held for 101 ms"),
         ({"bindings": 3}, "3 more bindings"),
         ({"tasks": 60}, "50 more tasks"),
+        ({"blocks of memory": 1_700_000}, "100000 more blocks of memory"),
     ],
 )
 def test_each_bound_is_told_when_it_is_passed(tmp_path: Path, wrong: dict[str, Any], words: str) -> None:

@@ -113,6 +113,7 @@ class Watch:
             "browsers": len(app.storage._users),
             "threads": threading.active_count(),
             "files": len(os.listdir("/proc/self/fd")),
+            "blocks of memory": sys.getallocatedblocks(),
         }
 
 

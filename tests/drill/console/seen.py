@@ -11,8 +11,8 @@ import psutil
 
 BLOCKS = "blocks of memory"
 MOST_MB_A_PAGE, MOST_GROWN_MB, MOST_HELD_MS = 2.0, 12.0, 100.0
-# Pages that were closed leave nothing; threads and files belong to pools, which fill while they are used. Of Python's blocks of memory there
-# are 1.6 million; a page is made of 10,000.
+# Pages that were closed leave nothing; threads and files belong to pools, which fill while they are used. Of Python's blocks of memory
+# there are 1.6 million; a page is made of 10,000.
 _MAY_GROW = {"threads": 50, "files": 60, "tasks": 5, "background tasks": 5, "browsers": 1, BLOCKS: 50_000}
 
 
@@ -80,8 +80,8 @@ class Seen:
     def grown_mb(self) -> float:
         """With no page open, in the second half of all opens and closes: the median of its last three points against that of its first.
 
-        In the first half the process takes what it needs at such a pace, and keeps it: Python's allocator gives back little of what was used
-        once. That nothing stays of a page is seen by its blocks (`left_over`).
+        In the first half the process takes what it needs at such a pace, and keeps it: Python's allocator gives back little of what was
+        used once. That nothing stays of a page is seen by its blocks (`left_over`).
         """
         half = self.points[len(self.points) // 2 - 1 :]
         first, last = ([mb for _, mb in points] for points in (half[:3], half[-3:]))

@@ -15,6 +15,8 @@ import asyncio
 import gc
 import time
 from collections.abc import Iterable
+from contextlib import suppress
+from functools import cache
 
 from nicegui import Client, app, background_tasks
 from nicegui.element import Element
@@ -26,18 +28,19 @@ from app.metrics import process
 _LOOKED_EVERY_SECONDS, _SOON_SECONDS = 0.25, 0.02
 # Young and middle collections go on by themselves (Python's own figures); the full ones are made here.
 _THRESHOLDS = (700, 10, 1_000_000)
-# After so many middle ones, each of about 8,000 new things: some 10 ms. What a transaction works with is full of circles, and would be put
-# away with the rest while it runs, so a moment without one is waited for; but not for long.
-_MIDDLE_ONES, _AT_MOST = 4, 8
-_NOBODY_SECONDS, _WORTH_PAGES, _AT_LAST_PAGES = 60.0, 100, 5_000
+# After so many middle ones, each of about 8,000 new things: some 10 ms. What a transaction works with is full of circles and would be put
+# away with the rest while it runs, so that is done in a moment without one.
+_MIDDLE_ONES = 4
+# It takes half a second.
+_NOBODY_SECONDS, _WORTH_PAGES, _AT_LAST_PAGES = 600.0, 100, 20_000
 
 
 def install() -> None:
     """From the start of the console's loop on."""
+    _take_apart_what_is_removed()
     # A simulated browser registers the pages on an application that runs already, and has few of them.
     if not app.is_started:
         app.on_startup(lambda: background_tasks.create(_look(), name="console garbage"))
-        app.on_delete(take_apart_soon)
 
 
 async def _look() -> None:
@@ -45,23 +48,40 @@ async def _look() -> None:
     keeping = Keeping(time.monotonic())
     app.on_delete(lambda _client: keeping.closed())
     while not app.is_stopping:
-        is_due = gc.get_count()[2] >= _MIDDLE_ONES
-        await asyncio.sleep(_SOON_SECONDS if is_due else _LOOKED_EVERY_SECONDS)
+        await asyncio.sleep(_SOON_SECONDS if keeping.is_due else _LOOKED_EVERY_SECONDS)
+        keeping.is_due |= gc.get_count()[2] >= _MIDDLE_ONES
         if keeping.is_time_for_all(has_pages=bool(Client.instances), now=time.monotonic()):
             gc.unfreeze()
             put_aside()
-        elif gc.get_count()[2] >= (_AT_MOST if process.pool()[0] else _MIDDLE_ONES):
+        elif keeping.is_due and not process.pool()[0]:
+            keeping.is_due = False
             put_aside()
+        elif gc.get_count()[2] >= _MIDDLE_ONES:
+            gc.collect()
 
 
-def take_apart_soon(client: Client) -> None:
-    """When the page `client` is being deleted: once that is done."""
-    # NiceGUI tells of it before it removes the elements, which then say goodbye to whoever listens.
-    asyncio.get_running_loop().call_soon(take_apart, client, list(client.elements.values()))
+@cache
+def _take_apart_what_is_removed() -> None:
+    """NiceGUI has no call for it: an element is removed by itself, with the part of a page that is drawn anew, or with its page."""
+    removed, deleted = Client.remove_elements, Client.delete
+
+    def remove(client: Client, elements: Iterable[Element]) -> None:
+        listed = list(elements)
+        removed(client, listed)
+        # Whoever removes them may have to say something about them yet. Without a loop nobody has, and there is no page.
+        with suppress(RuntimeError):
+            asyncio.get_running_loop().call_soon(take_apart, listed)
+
+    def delete(client: Client) -> None:
+        deleted(client)
+        for handlers in (client.delete_handlers, client.connect_handlers, client.disconnect_handlers):
+            handlers.clear()
+
+    Client.remove_elements, Client.delete = remove, delete  # type: ignore[assignment, method-assign]
 
 
-def take_apart(client: Client, elements: Iterable[Element]) -> None:
-    """Let a deleted page's elements and those who listen to them go: whoever still holds one may use it, and nobody hears of it."""
+def take_apart(elements: Iterable[Element]) -> None:
+    """Let removed elements go, and those who listen to them: whoever still holds one may use it, and nobody hears of it."""
     for element in elements:
         if isinstance(element, Timer):
             # It was cancelled and notices it when it wakes, which may be in a minute.
@@ -71,8 +91,6 @@ def take_apart(client: Client, elements: Iterable[Element]) -> None:
                 kept._change_handlers.clear()
             elif isinstance(kept, list) and named.endswith("_handlers"):
                 kept.clear()
-    for handlers in (client.delete_handlers, client.connect_handlers, client.disconnect_handlers):
-        handlers.clear()
 
 
 def put_aside() -> None:
@@ -82,10 +100,11 @@ def put_aside() -> None:
 
 
 class Keeping:
-    """When everything is looked at again. Times are monotonic seconds."""
+    """When everything is looked at again. Times are monotonic seconds. `is_due`: what is new waits to be put aside."""
 
     def __init__(self, now: float) -> None:
         self._used_at, self._pages = now, 0
+        self.is_due = False
 
     def closed(self) -> None:
         """A page was."""

@@ -7,10 +7,10 @@ import weakref
 from collections.abc import Iterator
 
 import pytest
-from nicegui import app
+from nicegui import ui
 from nicegui.testing import User
 
-from pages.garbage import Keeping, put_aside, take_apart_soon
+from pages.garbage import Keeping, put_aside
 from services.accounts.models import Role
 from tests.pages.conftest import SignIn
 from tests.pages.test_pages import until
@@ -34,7 +34,6 @@ def frozen() -> Iterator[None]:
 @pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize("path", ["", "/tickets", "/payments", "/vouchers", "/money", "/customers/1", "/reconciliation", "/staff"])
 async def test_a_page_that_was_left_is_freed_without_the_collector(user: User, sign_in: SignIn, path: str) -> None:
-    app.on_delete(take_apart_soon)
     await sign_in(Role.ROOT)
     gc.disable()
     try:
@@ -49,6 +48,23 @@ async def test_a_page_that_was_left_is_freed_without_the_collector(user: User, s
         del left
         await until(lambda: page() is None)
         await until(lambda: sum(one() is not None for one in elements) <= _MAY_STAY)
+    finally:
+        gc.enable()
+
+
+@pytest.mark.usefixtures("shop")
+async def test_what_was_drawn_anew_is_freed_without_the_collector(user: User, sign_in: SignIn) -> None:
+    await sign_in(Role.ROOT)
+    client = user.client
+    assert client is not None
+    gc.disable()
+    try:
+        with client.content:
+            place = ui.element()
+        with place:
+            old = [weakref.ref(ui.input("Name", on_change=lambda: place.clear())), weakref.ref(ui.label("Here").classes("soft"))]
+        place.clear()
+        await until(lambda: [one() for one in old] == [None, None])
     finally:
         gc.enable()
 
@@ -73,7 +89,7 @@ def test_a_young_circle_goes_at_once() -> None:
 
 def test_while_pages_are_open_all_is_looked_at_only_after_very_many() -> None:
     keeping = Keeping(0.0)
-    for _ in range(4_999):
+    for _ in range(19_999):
         keeping.closed()
     assert not keeping.is_time_for_all(has_pages=True, now=1000.0)
     keeping.closed()
@@ -81,13 +97,13 @@ def test_while_pages_are_open_all_is_looked_at_only_after_very_many() -> None:
     assert not keeping.is_time_for_all(has_pages=True, now=1002.0)
 
 
-def test_when_nobody_has_been_there_for_a_minute_a_hundred_pages_are_worth_it() -> None:
+def test_when_nobody_has_been_there_for_ten_minutes_a_hundred_pages_are_worth_it() -> None:
     keeping = Keeping(0.0)
     for _ in range(100):
         keeping.closed()
     assert not keeping.is_time_for_all(has_pages=True, now=100.0)
-    assert not keeping.is_time_for_all(has_pages=False, now=159.0)
-    assert keeping.is_time_for_all(has_pages=False, now=160.0)
+    assert not keeping.is_time_for_all(has_pages=False, now=699.0)
+    assert keeping.is_time_for_all(has_pages=False, now=700.0)
 
 
 def test_a_quiet_process_in_which_little_was_opened_is_left_alone() -> None:

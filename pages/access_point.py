@@ -15,6 +15,7 @@ from app.clock import utc_now
 from app.db import in_transaction
 from pages.access_point_forms import correct_gateway, correct_site
 from pages.components import words
+from pages.components.again import again_every
 from pages.components.dialogs import dialog_card
 from pages.components.health_strip import health_strip, share_text, uptime_bars
 from pages.components.parts import Facts, action_button, chip, moment, notice, page_header, panel, tone_chip
@@ -104,7 +105,7 @@ async def access_point_page_(access_point_id: int, actor: Principal) -> None:
     place = ui.element("div").classes("stack")
     draw(story, actor)
     refresh_on(("network", "incidents", "tickets", "sessions"), refresh)
-    ui.timer(_TICK_SECONDS, refresh, immediate=False)
+    again_every(_TICK_SECONDS, refresh)
 
 
 Refresh = Callable[[], Awaitable[None]]

@@ -9,6 +9,7 @@ from nicegui import ui
 from app.clock import utc_now
 from app.db import in_transaction
 from pages.components import words
+from pages.components.again import again_every
 from pages.components.columns import Column, state_cell, time_cell
 from pages.components.list_file import list_file
 from pages.components.list_state import ListState
@@ -113,7 +114,7 @@ async def backups_page(actor: Principal) -> None:
             await stand()
             await table.refresh()
 
-    ui.timer(_REFRESH_SECONDS, look, immediate=False)
+    again_every(_REFRESH_SECONDS, look)
 
 
 def standing_words(found: Glance) -> tuple[words.Tone, str]:

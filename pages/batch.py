@@ -15,6 +15,7 @@ from pages import sheets
 from pages.batch_bulk import ask_for_bulk
 from pages.batch_parts import days_panel, facts_panel, places_panel, progress_panel, tiles
 from pages.components import words
+from pages.components.again import again_every
 from pages.components.dialogs import confirm
 from pages.components.list_state import Choice, ListState
 from pages.components.parts import action_button, notice, page_header, panel
@@ -65,7 +66,7 @@ async def batch_page_(batch_id: int, actor: Principal) -> None:
 
     await draw(shown, actor)
     refresh_on(("batches",), refresh)
-    ui.timer(_LOOK_SECONDS, refresh, immediate=False)
+    again_every(_LOOK_SECONDS, refresh)
 
 
 def _key(shown: BatchPage) -> tuple[object, ...]:

@@ -25,7 +25,7 @@ from nicegui.observables import ObservableCollection
 
 from app.metrics import process
 
-_LOOKED_EVERY_SECONDS, _SOON_SECONDS = 0.25, 0.02
+_LOOKED_EVERY_SECONDS, _SOON_SECONDS = 0.25, 0.004
 # Young and middle collections go on by themselves (Python's own figures); the full ones are made here.
 _THRESHOLDS = (700, 10, 1_000_000)
 # After so many middle ones, each of about 8,000 new things: some 10 ms. What a transaction works with is full of circles and would be put

@@ -9,6 +9,7 @@ from nicegui import ui
 from app.clock import utc_now
 from app.db import in_transaction
 from pages.components import words
+from pages.components.again import again_every
 from pages.components.parts import Facts, action_button, chip, moment, notice, page_header, panel, tone_chip
 from pages.components.states import empty_state
 from pages.gateway_script import ScriptPanel
@@ -63,7 +64,7 @@ async def gateway_page_(slug: str, actor: Principal) -> None:
     draw(story)
     keys.after_change = refresh
     refresh_on(("grants", "sessions", "gateways", "alarms"), refresh)
-    ui.timer(_REFRESH_SECONDS, refresh, immediate=False)
+    again_every(_REFRESH_SECONDS, refresh)
 
 
 def _facts(story: GatewayStory) -> None:

@@ -12,6 +12,7 @@ from app.clock import utc_now
 from app.db import in_transaction
 from app.errors import DomainError
 from app.settings import get_settings
+from pages.components.again import again_every
 from pages.components.dialogs import enable_again
 from pages.components.forms import refuse_at, text_field
 from pages.components.parts import action_button, moment, notice, page_header, panel, tone_chip
@@ -130,7 +131,7 @@ async def _second_step(slug: str, system: RouterSystem, text: str, *, is_address
 
     await look()
     refresh_on(("gateways",), look)
-    ui.timer(_LOOK_SECONDS, look, immediate=False)
+    again_every(_LOOK_SECONDS, look)
 
 
 def _first_calls(story: GatewayStory) -> None:

@@ -9,6 +9,7 @@ from nicegui import ui
 
 from app.clock import utc_now
 from app.db import in_transaction
+from pages.components.again import again_every
 from pages.components.columns import Cell, Column, chip_cell, time_cell
 from pages.components.list_file import list_file
 from pages.components.list_state import Choice, Filter, ListState
@@ -110,4 +111,4 @@ async def gateways_page(actor: Principal) -> None:
     await table.first()
     refresh_on(("gateways",), table.refresh)
     # Polls are too many to be news; the page looks at them now and then.
-    ui.timer(_REFRESH_SECONDS, table.refresh, immediate=False)
+    again_every(_REFRESH_SECONDS, table.refresh)

@@ -10,6 +10,7 @@ from app.clock import utc_now
 from app.db import in_transaction
 from pages import alarms
 from pages.components import words
+from pages.components.again import again_every
 from pages.components.bulk_bar import bulk_of
 from pages.components.columns import Column, state_cell, time_cell
 from pages.components.list_file import list_file
@@ -142,4 +143,4 @@ async def incidents_page(actor: Principal) -> None:
     await draw_standing(actor)
     refresh_on(("incidents", "sessions"), table.refresh)
     refresh_on(("alarms",), refresh_alarms)
-    ui.timer(_REFRESH_SECONDS, table.refresh, immediate=False)
+    again_every(_REFRESH_SECONDS, table.refresh)

@@ -8,6 +8,7 @@ from nicegui import ui
 
 from app.clock import utc_now
 from app.db import in_transaction
+from pages.components.again import again_every
 from pages.components.columns import Column
 from pages.components.dialogs import dialog_card
 from pages.components.forms import form_buttons, text_field
@@ -68,7 +69,7 @@ async def job_page(job_id: str, actor: Principal) -> None:
         await failures.refresh()
 
     refresh_on(TOPICS, refresh)
-    ui.timer(_REFRESH_SECONDS, refresh, immediate=False)
+    again_every(_REFRESH_SECONDS, refresh)
 
 
 def _draw(view: PeriodicView, actor: Principal) -> None:

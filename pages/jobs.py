@@ -8,6 +8,7 @@ from nicegui import ui
 
 from app.clock import utc_now
 from app.db import in_transaction
+from pages.components.again import again_every
 from pages.components.columns import Column, chip_cell, time_cell
 from pages.components.list_file import list_file
 from pages.components.list_state import Choice, ListState
@@ -145,4 +146,4 @@ async def jobs_page(actor: Principal) -> None:
     await schedule.first()
     await failures.first()
     refresh_on(TOPICS, refresh)
-    ui.timer(_REFRESH_SECONDS, refresh, immediate=False)
+    again_every(_REFRESH_SECONDS, refresh)

@@ -10,6 +10,7 @@ from sqlmodel import Session
 from app.clock import utc_now
 from app.db import in_transaction
 from pages.components import words
+from pages.components.again import again_every
 from pages.components.columns import Column, chip_cell, time_cell
 from pages.components.figures import Cell, table
 from pages.components.list_file import list_file
@@ -109,7 +110,7 @@ async def ledger_page(actor: Principal) -> None:
             await items.refresh()
 
     refresh_on(("payments", "vouchers"), refresh)
-    ui.timer(_REFRESH_SECONDS, refresh, immediate=False)
+    again_every(_REFRESH_SECONDS, refresh)
 
 
 def _draw_loud(loose: Unexplained) -> None:

@@ -11,6 +11,7 @@ from sqlmodel import Session
 
 from app.clock import utc_now
 from app.db import in_transaction
+from pages.components.again import again_every
 from pages.components.parts import page_header
 from pages.live import refresh_on
 from pages.money_parts import draw
@@ -109,7 +110,7 @@ async def money_page() -> None:
     page = _Page(wanted_in(ui.context.client.request.query_params))
     await page.load()
     refresh_on(("payments",), page.refresh_today)
-    ui.timer(_REFRESH_SECONDS, page.refresh, immediate=False)
+    again_every(_REFRESH_SECONDS, page.refresh)
 
 
 class _Page:

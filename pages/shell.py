@@ -23,6 +23,7 @@ from app.db import in_transaction
 from app.errors import DomainError, ErrorKind, Forbidden, Unauthenticated
 from app.problems import route_of
 from pages import browser_store, frame
+from pages.components.again import again_every
 from pages.components.states import broken_state, not_allowed_state, refused_state
 from pages.connection import RECONNECT_SECONDS
 from services.accounts.permissions import Permission, Principal
@@ -151,7 +152,7 @@ async def _open(page: ConsolePage, build: Callable[..., Awaitable[None]], values
     if actor.must_enrol and page.path != OWN_PATH:
         return RedirectResponse(OWN_PATH, status_code=303)
     ui.context.client.storage[_ACTOR] = f"{actor.kind}:{actor.id}"
-    ui.timer(_LOOK_SECONDS, _look, immediate=False)
+    again_every(_LOOK_SECONDS, _look)
     with frame.draw(page=page, pages=PAGES.values(), actor=actor, on_log_out=log_out) as header:
         with header:
             for draw_part in _HEADER:

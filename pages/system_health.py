@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from app.clock import utc_now
 from app.db import in_transaction
+from pages.components.again import again_every
 from pages.components.parts import notice, page_header, panel
 from pages.components.region import Region
 from pages.live import refresh_on
@@ -50,7 +51,7 @@ async def system_health_page(actor: Principal, range: str = "day") -> None:
     page.place()
     page.draw(await in_transaction(load, actor=actor, wanted=page.wanted))
     refresh_on(("health", "alarms"), page.refresh)
-    ui.timer(_LOOK_SECONDS, page.refresh_quietly, immediate=False)
+    again_every(_LOOK_SECONDS, page.refresh_quietly)
 
 
 class _Page:

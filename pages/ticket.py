@@ -11,6 +11,7 @@ from nicegui import ui
 from app.clock import utc_now
 from app.db import in_transaction
 from pages import ticket_data
+from pages.components.again import again_every
 from pages.components.keys import keys_help
 from pages.components.parts import action_button, chip, notice, panel
 from pages.components.region import Region
@@ -48,7 +49,7 @@ async def ticket_page_(reference: str, actor: Principal) -> None:
     page = _Page(shown, actor, drafted)
     keys_help("This ticket", ON_TICKET)
     refresh_on(("tickets", "notifications", "payments", "sessions"), page.refresh)
-    ui.timer(presence.EVERY_SECONDS, page.beat)
+    again_every(presence.EVERY_SECONDS, page.beat, at_once=True)
     ui.context.client.on_disconnect(page.leave)
     if len(shown.story.messages) > _LONG:
         last = f"document.getElementById('message-{shown.story.messages[-1].id}')"

@@ -11,6 +11,7 @@ from app.clock import utc_now
 from app.db import in_transaction
 from app.settings import get_settings
 from pages.components import words
+from pages.components.again import again_every
 from pages.components.dialogs import confirm
 from pages.components.figures import Bar, Cell, bars, table
 from pages.components.parts import action_button, moment, notice, page_header, panel, tile, tone_chip
@@ -58,7 +59,7 @@ async def triage_page(actor: Principal) -> None:
             await refresh(is_asked=False)
 
     await refresh()
-    ui.timer(_REFRESH_SECONDS, look, immediate=False)
+    again_every(_REFRESH_SECONDS, look)
 
 
 async def _learn() -> None:

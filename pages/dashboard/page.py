@@ -11,6 +11,7 @@ from nicegui import ui
 
 from app.clock import utc_now
 from app.db import in_transaction
+from pages.components.again import again_every
 from pages.components.parts import page_header
 from pages.components.region import Region
 from pages.dashboard import field, help_desk, money, network, running
@@ -49,7 +50,7 @@ async def dashboard_page(actor: Principal) -> None:
     page = _Page(await in_transaction(dashboard, actor=actor, now=now), actor, now)
     for part in page.parts:
         refresh_on(_TOPICS[part], partial(page.refresh_part, part), at_most_every=_AT_MOST_EVERY_SECONDS)
-    ui.timer(_REFRESH_SECONDS, page.refresh, immediate=False)
+    again_every(_REFRESH_SECONDS, page.refresh)
 
 
 class _Page:

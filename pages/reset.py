@@ -30,6 +30,7 @@ async def reset_page() -> None:
         ui.html('<span class="brand">INET <small>Console</small></span>', sanitize=False)
         place = ui.element("div").classes("stack").props("aria-live=polite")
         with place:
+            _title("Your password")
             ui.label("One moment…").classes("soft")
         ui.link("To the log-in", LOGIN_PATH).classes("small")
 

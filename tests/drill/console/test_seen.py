@@ -41,7 +41,7 @@ def test_pages_that_leave_nothing_are_good_though_pools_have_filled(tmp_path: Pa
         ({"longest_ms": 101.0}, "held for 101 ms"),
         ({"bindings": 3}, "3 more bindings"),
         ({"tasks": 60}, "50 more tasks"),
-        ({"blocks of memory": 1_700_000}, "100000 more blocks of memory"),
+        ({"blocks of memory": 2_000_000}, "400000 more blocks of memory"),
     ],
 )
 def test_each_bound_is_told_when_it_is_passed(tmp_path: Path, wrong: dict[str, Any], words: str) -> None:

@@ -21,6 +21,8 @@ _LEADING, _ASCENT = 1.22, 0.98
 _PADDING, _SQUARE = 2.3, 22.0
 # Choosing the best of the eight patterns takes six times as long as all the rest of a code; each of them is read as well.
 _QR_PATTERN = 2
+# A J at the start of a line reaches this far to the left of where the line begins, and a printer of receipts prints nothing there.
+_OVERHANG = 0.5
 _SMALLER = (1.0, 0.9, 0.8)
 _SCAN = "Scan to log in"
 _CUT, _CUT_GREY = 2.0, 120
@@ -155,7 +157,7 @@ def _small_print(pen: _Pen, card: Card, x: float, top: float, width: float, size
 
 def _roll_card(pen: _Pen, card: Card, box: Box, scale: float) -> None:
     """All in one column, as a receipt."""
-    x, width = box.x, box.width
+    x, width = box.x + _OVERHANG, box.width - 2 * _OVERHANG
     top = pen.line(BRAND, x, box.y, width, 12, bold=True, align="center")
     top = pen.block(card.package, x, top, width, 10, most=2, bold=True, align="center")
     top = pen.block(card.terms, x, top, width, 7.5, most=2, align="center")

@@ -68,7 +68,7 @@ def a_batch(
     return batch, shown
 
 
-def a_card(*, number: int = 1, package: str = "1 day", seller: str = "", terms: str = "1 day · 2 GB") -> Card:
-    code = codes.show_code(codes.new_code())
+def a_card(*, number: int = 1, package: str = "1 day", seller: str = "", terms: str = "1 day · 2 GB", code: str | None = None) -> Card:
+    code = code or codes.show_code(codes.new_code())
     said = window(NOON + timedelta(days=9), NOON + timedelta(days=40, minutes=30), now=NOON)
     return Card(package, "D 50", terms, code, link_of(PUBLIC_URL, code), said, f"Batch 12, No. {number:,}", seller)

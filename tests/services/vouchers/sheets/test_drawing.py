@@ -10,6 +10,7 @@ import pypdfium2
 import pytest
 import zxingcpp
 
+from services.vouchers import codes
 from services.vouchers.sheets import drawing
 from services.vouchers.sheets.fonts import printable, unprintable
 from services.vouchers.sheets.layouts import PAPERS, Box, Layout
@@ -81,6 +82,18 @@ def test_no_letter_leaves_its_card(layout: Layout, are_long: bool) -> None:
     astray = [letter for letter, box in found if sum(holds(outer, box) for outer in boxes) != 1]
     assert len(found) > 100
     assert astray == []
+
+
+@pytest.mark.parametrize("layout", Layout)
+def test_no_code_leaves_its_card_whichever_letter_it_begins_and_ends_with(layout: Layout) -> None:
+    paper = PAPERS[layout]
+    # Of the widest letter between them, so that the line is as wide as the card lets it be.
+    shown = [codes.show_code(edge + "W" * 12 + edge) for edge in codes.ALPHABET]
+    with opened(drawing.sheet([a_card(code=code) for code in shown], paper, title="Vouchers")) as document:
+        found = [letter for page in document for letter in letters_of(page)]
+    boxes = list(paper.boxes())
+    assert {letter for letter, _ in found} >= set(codes.ALPHABET)
+    assert [letter for letter, box in found if sum(holds(outer, box) for outer in boxes) != 1] == []
 
 
 @pytest.mark.parametrize("layout", Layout)

@@ -24,12 +24,12 @@ from sqlmodel import Session
 from tests import authorities, prepared
 from tests.emptying import empty
 from tests.pooler import Pooler
-from tests.scheduling import pytest_collection_modifyitems, pytest_xdist_make_scheduler
+from tests.scheduling import pytest_collection_modifyitems, pytest_sessionfinish, pytest_xdist_make_scheduler
 
 if TYPE_CHECKING:
     from tests.shop import Shop
 
-__all__ = ["pytest_collection_modifyitems", "pytest_xdist_make_scheduler"]
+__all__ = ["pytest_collection_modifyitems", "pytest_sessionfinish", "pytest_xdist_make_scheduler"]
 
 # CI judges the change, not the day's luck: it draws the same examples every time; developers draw new ones at each run.
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)

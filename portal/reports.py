@@ -125,7 +125,12 @@ async def _sent(request: Request) -> tuple[Report, tuple[UploadFile, ...]]:
             return Report.model_validate_json(await request.body()), ()
         form: FormData = await request.form(max_files=_MAX_PARTS, max_fields=20)
         values = {name: value for name, value in form.multi_items() if isinstance(value, str) and value}
-        return Report.model_validate(values), tuple(value for value in form.getlist("photos") if isinstance(value, UploadFile))
+        photos = form.getlist("photos")
+        files = tuple(value for value in photos if isinstance(value, UploadFile))
+        if len(files) < len(photos):
+            # Whoever sent it would think that it was kept.
+            raise RequestValidationError([{"type": "not_a_file", "loc": ("body", "photos"), "msg": "Send each photo as a file"}])
+        return Report.model_validate(values), files
     except ValidationError as refused:
         errors = [{**error, "loc": ("body", *error["loc"])} for error in refused.errors(include_url=False, include_input=False)]
         raise RequestValidationError(errors) from None

@@ -167,6 +167,13 @@ def test_a_bomb_and_eleven_files_cost_the_reporter_nothing_but_those_files(web: 
     assert [row.file is not None for row in rows] == [False] + [True] * 9 + [False]
 
 
+@pytest.mark.parametrize("text", ["{}", ""])
+def test_a_photo_that_came_as_text_is_refused_and_not_left_out(web: Web, text: str) -> None:
+    with web.nothing_changes():
+        answer = web.browser.post("/api/portal/tickets", files=[("body", (None, "see")), ("photos", (None, text))])
+    assert wire_problem(answer, 422)["errors"] == [{"field": "photos", "message": "Send each photo as a file"}]
+
+
 def test_a_hundred_files_are_refused_as_a_whole(web: Web) -> None:
     with web.nothing_changes():
         answer = web.browser.post("/api/portal/tickets", data={"body": "see"}, files=photos(*[b"x"] * 100))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from app.api.v1 import (
     access_points,
@@ -36,8 +36,9 @@ from app.api.v1 import (
     vouchers,
 )
 from app.documented import refusals
+from app.given_once import given_once
 
-router = APIRouter(prefix="/api/v1", responses=refusals(401, 403, 422, 429, 503))
+router = APIRouter(prefix="/api/v1", responses=refusals(401, 403, 422, 429, 503), dependencies=[Depends(given_once)])
 for resource in (
     customers,
     personal_data,

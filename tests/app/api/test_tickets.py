@@ -27,7 +27,8 @@ def references(*, assigned: bool) -> list[str]:
     """Of the shop's tickets: one is the technician's, the others are nobody's."""
     with transaction() as session:
         has_one = col(Ticket.assignee_id).is_not(None)
-        return list(session.exec(select(Ticket.reference).where(has_one if assigned else ~has_one)).all())
+        # In the order of their making: what a test adds comes after them.
+        return list(session.exec(select(Ticket.reference).where(has_one if assigned else ~has_one).order_by(col(Ticket.id))).all())
 
 
 def audited() -> list[tuple[str, str]]:

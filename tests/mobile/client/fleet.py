@@ -79,16 +79,7 @@ class Fleet:
 
     def technician(self, session: Session) -> Principal:
         """A new Field Technician with one phone."""
-        number = next(_numbers)
-        person = Staff(
-            email=f"tech{number}@inet.test",
-            name=f"Tech {number}",
-            role=Role.FIELD_TECHNICIAN,
-            password_hash="",
-            created_at=datetime.now(UTC),
-        )
-        session.add(person)
-        session.flush()
+        person = _somebody(session, Role.FIELD_TECHNICIAN)
         opened = devices.open_for_staff(session, person=person, phone=Described("Itel"), now=datetime.now(UTC))
         self._carry(opened, Person(kind="staff", id=person.id or 0))
         return principal_of(person)
@@ -123,3 +114,16 @@ class Fleet:
                 for document in documents.load(session, caller, kind, ids).values():
                     found[f"{kind}:{document.id}"] = Entity(kind, str(document.id), document.version, dict(document.data))
         return found
+
+
+def somebody_at_the_desk(session: Session) -> Principal:
+    """A new member of staff who may do everything."""
+    return principal_of(_somebody(session, Role.ROOT))
+
+
+def _somebody(session: Session, role: Role) -> Staff:
+    number = next(_numbers)
+    person = Staff(email=f"staff{number}@inet.test", name=f"Staff {number}", role=role, password_hash="", created_at=datetime.now(UTC))
+    session.add(person)
+    session.flush()
+    return person

@@ -28,8 +28,7 @@ from services.fieldwork.models import PartUsed
 from services.tickets import merging, replies, service
 from services.tickets.models import Ticket, TicketMessage, TicketState
 from tests.depth import examples
-from tests.factories import staff
-from tests.mobile.client.fleet import Carried, Fleet
+from tests.mobile.client.fleet import Carried, Fleet, somebody_at_the_desk
 from tests.mobile.client.lines import Deaths, Fate, serving
 
 ANY = st.integers(0, 1000)
@@ -64,8 +63,9 @@ def machine_on(fleet: Fleet) -> Callable[[], RuleBasedStateMachine]:
             for number, one in enumerate(self.carried):
                 one.skew = timedelta(minutes=[0, 190, -45, 5, -600][number])
             with transaction() as session:
+                self.desk = somebody_at_the_desk(session)
                 for technician in self.technicians:
-                    desk_opens(session, self.customers[0], technician)
+                    desk_opens(session, self.desk, self.customers[0], technician)
             for one in self.carried:
                 one.phone.meet()
 
@@ -119,26 +119,26 @@ def machine_on(fleet: Fleet) -> Callable[[], RuleBasedStateMachine]:
             with suppress(DomainError), transaction() as session:
                 person = self.technicians[to].id if to is not None else None
                 service.assign(
-                    session, actor=staff(), reference=some_ticket(session, which), staff_id=person, expected_revision=None, now=utc_now()
+                    session, actor=self.desk, reference=some_ticket(session, which), staff_id=person, expected_revision=None, now=utc_now()
                 )
 
         @rule(which=ANY, then=st.sampled_from(["open", "pending", "resolved"]))
         def the_desk_answers(self, which: int, then: replies.Then) -> None:
             with suppress(DomainError), transaction() as session:
                 reference, text = some_ticket(session, which), self.something_said()
-                replies.reply(session, actor=staff(), reference=reference, text=text, expected_revision=None, then=then, now=utc_now())
+                replies.reply(session, actor=self.desk, reference=reference, text=text, expected_revision=None, then=then, now=utc_now())
 
         @rule(which=ANY)
         def the_desk_moves_it(self, which: int) -> None:
             with suppress(DomainError), transaction() as session:
                 reference = some_ticket(session, which)
-                service.move(session, actor=staff(), reference=reference, to=TicketState.OPEN, hold=None, note="again", now=utc_now())
+                service.move(session, actor=self.desk, reference=reference, to=TicketState.OPEN, hold=None, note="again", now=utc_now())
 
         @rule(one=ANY, other=ANY)
         def the_desk_merges_two(self, one: int, other: int) -> None:
             with suppress(DomainError), transaction() as session:
                 source, into = some_ticket(session, one), some_ticket(session, other)
-                merging.merge(session, actor=staff(), source=source, into=into, now=utc_now())
+                merging.merge(session, actor=self.desk, source=source, into=into, now=utc_now())
 
         @rule(number=ANY, which=ANY, fates=FATES)
         def a_phone_has_a_line_for_a_while(self, number: int, which: int, fates: list[Fate]) -> None:
@@ -174,11 +174,11 @@ def machine_on(fleet: Fleet) -> Callable[[], RuleBasedStateMachine]:
     return Phones
 
 
-def desk_opens(session: Session, customer: Customer, technician: Principal) -> None:
+def desk_opens(session: Session, desk: Principal, customer: Customer, technician: Principal) -> None:
     from tests.services.tickets import working
 
     ticket = working.a_ticket(session, "The mast leans over", customer=customer)
-    service.assign(session, actor=staff(), reference=ticket.reference, staff_id=technician.id, expected_revision=None, now=utc_now())
+    service.assign(session, actor=desk, reference=ticket.reference, staff_id=technician.id, expected_revision=None, now=utc_now())
 
 
 def some_ticket(session: Session, which: int) -> str:

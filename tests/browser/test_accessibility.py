@@ -5,14 +5,10 @@ Each page is opened once, in one of four looks that take turns. `INET_TESTS_EVER
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -22,6 +18,7 @@ from playwright.sync_api import Browser, Page, TimeoutError, expect
 from app.settings import DEMO_PASSWORD
 from app.supervisor import Stack
 from tests.browser.browsers import DESKTOP, PHONE, Browsers
+from tests.browser.furnishing import furnish
 from tests.browser.world import ENVIRONMENT
 from tests.conftest import free_port
 
@@ -29,7 +26,6 @@ from tests.conftest import free_port
 pytestmark = pytest.mark.timeout(1200)
 _PATIENCE_MS = 120_000
 _ROOM_MS = 5_000
-_CHECKOUT = Path(__file__).parents[2]
 _EVERY_LOOK = os.environ.get("INET_TESTS_EVERY_LOOK") == "1"
 # Nobody is asked: what is shown is what was laid out.
 _OUTSIDE = {
@@ -91,10 +87,7 @@ def house(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         stack = Stack(directory, free_port(), sandbox=False, workers=0, scheduler=False, durable=False, env=ENVIRONMENT | _OUTSIDE)
     stack.start()
     try:
-        command = [sys.executable, "-m", "tests.browser.furnished"]
-        done = subprocess.run(command, env=stack.environment, cwd=_CHECKOUT, capture_output=True, text=True, timeout=600, check=False)
-        assert done.returncode == 0, done.stderr[-2000:]
-        said = json.loads(done.stdout.splitlines()[-1])
+        said = furnish(stack.environment)
         pages = {path: address for path, address in said["console"].items() if address} | {
             f"portal: {name}": address for name, address in said["portal"].items()
         }

@@ -213,6 +213,8 @@ class AccessSession(SQLModel, table=True):
         # Who is online, in both orders of the list.
         sa.Index("ix_access_session_running", "started_at", "id", postgresql_where=sa.text("ended_at IS NULL")),
         sa.Index("ix_access_session_running_ends", "ends_at", "id", postgresql_where=sa.text("ended_at IS NULL")),
+        # Whose is over: those who are online, however many, need not be read past.
+        sa.Index("ix_access_session_ended", "started_at", "id", postgresql_where=sa.text("ended_at IS NOT NULL")),
         sa.Index("ix_access_session_mac", "mac", "id", postgresql_where=sa.text("mac IS NOT NULL")),
         sa.Index("ix_access_session_device_known", "started_at", postgresql_where=sa.text("mac IS NOT NULL")),
         # Who is, or was a moment ago, behind a gateway, whatever its history.

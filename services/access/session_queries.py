@@ -154,7 +154,7 @@ def _session_conditions(session: Session, wanted: SessionFilter) -> list[sa.Colu
         # As the indexes of those have it.
         conditions.append(col(AccessSession.ended_at).is_(None))
     elif wanted.which == "ended":
-        conditions.append(col(AccessSession.state) == SessionState.ENDED)
+        conditions.append(col(AccessSession.ended_at).is_not(None))
     if wanted.state is not None:
         conditions.append(col(AccessSession.state) == wanted.state)
     if wanted.gateway_slug:

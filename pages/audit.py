@@ -20,12 +20,12 @@ from services.listing import Listing
 PATH = "/console/audit"
 COLUMNS = (
     Column("action", "Action", "code", phone="title"),
+    Column("at", "When", "time", phone="corner"),
     Column("target", "Record"),
     Column("actor", "By"),
     Column("change", "What changed"),
     Column("address", "From", "code"),
     Column("correlation", "Correlation ID", "code", phone="hide"),
-    Column("at", "When", "time", phone="corner"),
 )
 # A test fails when something is audited that cannot be chosen here.
 KINDS = {
@@ -90,10 +90,20 @@ def changes_in_words(entry: AuditEntry) -> str:
     """`price: 10 → 15`, and only the new side where there was nothing before."""
     before, after = entry.before or {}, entry.after or {}
     return ", ".join(
-        f"{name.replace('_', ' ')}: {before[name]} → {value}" if name in before else f"{name.replace('_', ' ')}: {value}"
+        f"{name.replace('_', ' ')}: {_said(before[name])} → {_said(value)}"
+        if name in before
+        else f"{name.replace('_', ' ')}: {_said(value)}"
         for name, value in after.items()
         if value is not None
     )
+
+
+def _said(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value) or "none"
+    return str(value)
 
 
 async def load(actor: Principal, state: ListState) -> Listing[dict[str, Any]]:

@@ -41,11 +41,11 @@ MEDIA = {Medium.SMS: "Text", Medium.EMAIL: "Mail", Medium.PUSH: "Push", Medium.B
 COLUMNS = (
     Column("what", "Message", "text", phone="title"),
     Column("state", "State", "chip", phone="corner"),
+    Column("created", "Made", "time", sortable=True),
     Column("medium", "By"),
     Column("to", "To"),
     Column("ticket", "Ticket", "code"),
     Column("why", "Why"),
-    Column("created", "Made", "time", sortable=True),
     Column("tries", "Tries", "number", hidden=True),
     Column("sent", "Sent", "time", hidden=True),
     Column("delivered", "Delivered", "time", hidden=True),

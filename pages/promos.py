@@ -12,7 +12,7 @@ from sqlmodel import Session
 from app.clock import utc_now
 from app.db import in_transaction
 from pages.components import words
-from pages.components.columns import Column, chip_cell
+from pages.components.columns import Column, chip_cell, time_cell
 from pages.components.dialogs import confirm, dialog_card
 from pages.components.list_file import list_file
 from pages.components.list_state import ListState
@@ -26,7 +26,7 @@ from services.accounts.permissions import Permission, Principal
 from services.listing import Listing
 from services.packages import promos
 from services.packages.promos import PromoRules, PromoView
-from services.packages.selling import SaleState, moment_in_words
+from services.packages.selling import SaleState
 from services.packages.service import Offer, offers
 
 PATH = "/console/promos"
@@ -35,7 +35,7 @@ COLUMNS = (
     Column("code", "Code", "code", sortable=True, phone="title"),
     Column("state", "State", "chip", phone="corner"),
     Column("off", "Takes off"),
-    Column("until", "Until"),
+    Column("until", "Until", "time"),
     Column("left", "Uses"),
     Column("given", "Given", "money"),
     Column("open", "", "action"),
@@ -58,7 +58,7 @@ def row_cells(promo: PromoView) -> dict[str, Any]:
         "code": promo.code,
         "off": _off(promo.rules),
         "state": chip_cell(_WORDS[state], STATES[state][1]),
-        "until": moment_in_words(promo.rules.valid_until),
+        "until": time_cell(promo.rules.valid_until),
         "left": _uses(promo),
         "given": words.money(promo.given_bututs),
         "open": "Open",

@@ -35,6 +35,13 @@
       if (el.textContent !== text) el.textContent = text;
     });
   };
+  // The menu is longer than many screens: the page that is open stands in sight.
+  const showWhere = (tries) => {
+    const here = document.querySelector(".side a.nav.here");
+    if (here) here.scrollIntoView({ block: "nearest" });
+    else if (tries) setTimeout(showWhere, 50, tries - 1);
+  };
+  showWhere(100);
   setInterval(tick, 5000);
   window.inetCopy = async (text) => {
     const done = (ok) => Quasar.Notify.create({ message: ok ? "Copied" : "Select the text and copy it by hand", timeout: 1500, position: "bottom" });

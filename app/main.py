@@ -123,6 +123,7 @@ def console_app(faces: Sequence[Face]) -> FastAPI:
     from nicegui.client import templates
 
     import pages
+    from pages.garbage import LettingGo
 
     let_templates_carry_nonces(templates.env)
     compose(app, faces)
@@ -131,7 +132,7 @@ def console_app(faces: Sequence[Face]) -> FastAPI:
     app.on_startup(_begin_beating)
     app.on_shutdown(_end_beating)
     build_full_stack = app.build_middleware_stack
-    app.build_middleware_stack = lambda: _Split(build_full_stack(), plain_app(faces))  # type: ignore[method-assign]
+    app.build_middleware_stack = lambda: _Split(LettingGo(build_full_stack()), plain_app(faces))  # type: ignore[method-assign]
     return app
 
 

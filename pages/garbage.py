@@ -22,6 +22,7 @@ from nicegui import Client, app, background_tasks
 from nicegui.element import Element
 from nicegui.elements.timer import Timer
 from nicegui.observables import ObservableCollection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.metrics import process
 
@@ -58,6 +59,26 @@ async def _look() -> None:
             put_aside()
         elif gc.get_count()[2] >= _MIDDLE_ONES:
             gc.collect()
+
+
+class LettingGo:
+    """Frees a browser's connection when it ends: engineio 4.15 makes a class for each, and a class is a circle that keeps what it names."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            return await self._app(scope, receive, send)
+        connection = [receive]
+
+        async def heard() -> Message:
+            return await connection[0]()
+
+        try:
+            await self._app(scope, heard, send)
+        finally:
+            connection.clear()
 
 
 @cache

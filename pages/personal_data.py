@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
@@ -49,20 +50,28 @@ async def personal_data_panel(customer_id: int, actor: Principal, *, is_gone: bo
     """For whoever may see to people's own data; nothing for others. Of who `is_gone` there is only how that came about."""
     if not actor.may(Permission.PERSONAL_DATA_READ):
         return
-    place = ui.element("div").mark("personal-data")
+    panel_of = _Panel(ui.element("div").mark("personal-data"), customer_id, is_gone)
+    await panel_of.draw()
+    refresh_on((erasing.TOPIC,), panel_of.draw)
 
-    async def draw() -> None:
+
+@dataclass(frozen=True)
+class _Panel:
+    """Draws itself anew. A function that names itself would be a circle that outlives its page."""
+
+    place: ui.element
+    customer_id: int
+    is_gone: bool
+
+    async def draw(self) -> None:
         by = await current_staff()
-        request = await in_transaction(erasing.request_of, actor=by, customer_id=customer_id)
-        place.clear()
-        with place, panel("Personal data"):
-            if is_gone:
+        request = await in_transaction(erasing.request_of, actor=by, customer_id=self.customer_id)
+        self.place.clear()
+        with self.place, panel("Personal data"):
+            if self.is_gone:
                 _how_they_went(request)
             else:
-                _draw(customer_id, request, by, draw)
-
-    await draw()
-    refresh_on((erasing.TOPIC,), draw)
+                _draw(self.customer_id, request, by, self.draw)
 
 
 def _how_they_went(request: ErasureRequest | None) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 from nicegui import ui
 from nicegui.testing import User
+from starlette.types import Message, Receive, Scope, Send
 
-from pages.garbage import Keeping, put_aside
+from pages.garbage import Keeping, LettingGo, put_aside
 from services.accounts.models import Role
 from tests.pages.conftest import SignIn
 from tests.pages.test_pages import until
@@ -65,6 +66,33 @@ async def test_what_was_drawn_anew_is_freed_without_the_collector(user: User, si
             old = [weakref.ref(ui.input("Name", on_change=lambda: place.clear())), weakref.ref(ui.label("Here").classes("soft"))]
         place.clear()
         await until(lambda: [one() for one in old] == [None, None])
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(("kind", "is_freed"), [("websocket", True), ("http", False)])
+async def test_a_connection_that_ended_is_freed_though_a_circle_names_it(kind: str, is_freed: bool) -> None:
+    class Connection:
+        async def receive(self) -> Message:
+            return {"type": "said"}
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        class Kept:
+            async def read(self) -> Message:
+                return await receive()
+
+        assert await Kept().read() == {"type": "said"}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    connection = Connection()
+    gone = weakref.ref(connection)
+    gc.disable()
+    try:
+        await LettingGo(app)({"type": kind}, connection.receive, send)
+        del connection
+        assert (gone() is None) is is_freed
     finally:
         gc.enable()
 

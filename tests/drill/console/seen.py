@@ -10,11 +10,11 @@ from pathlib import Path
 import psutil
 
 BLOCKS = "blocks of memory"
-MOST_MB_A_PAGE, MOST_GROWN_MB, MOST_HELD_MS = 2.0, 20.0, 100.0
+MOST_MB_A_PAGE, MOST_GROWN_MB, MOST_HELD_MS = 2.0, 12.0, 100.0
 # Pages that were closed leave nothing; threads and files belong to pools, which fill while they are used. Of Python's blocks of memory
 # there are 1.6 million, a page is made of 10,000, and they are counted from the half of all opens on: of a thousand pages, 190 each were
 # seen to wait for the collection that looks at everything (pages/garbage.py), after which none was left.
-_MAY_GROW = {"threads": 50, "files": 60, "tasks": 5, "background tasks": 5, "browsers": 1, BLOCKS: 300_000}
+_MAY_GROW = {"threads": 50, "files": 60, "tasks": 5, "background tasks": 5, "browsers": 1, BLOCKS: 100_000}
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,15 @@ from nicegui import ui
 
 from app.clock import utc_now
 from app.db import in_transaction
+from pages.components.bulk_asked import draw_asked
 from pages.components.bulk_dialog import BulkDialog, Spoken, show_result
 from pages.components.parts import moment, notice
 from pages.components.table import ServerTable
+from pages.live import refresh_on
 from pages.shell import current_staff, silent_on_refusal, toast_on_refusal
 from services.accounts.permissions import Principal
-from services.console.bulk import undoing
+from services.console.bulk import agreeing, undoing
+from services.console.bulk.four_eyes import TOPIC
 from services.console.bulk.models import RowState
 from services.console.bulk.outcome import Outcome
 from services.console.bulk.registry import action_named, actions_of
@@ -63,7 +66,9 @@ class Bulk:
                 ("Clear", self._clear, "pick-none"),
             ):
                 ui.button(text, on_click=act).props("flat dense no-caps color=link").mark(marker)
+        self._waiting = ui.element("div").classes("stack near")
         self._last = ui.element("div").classes("w-full")
+        refresh_on((TOPIC,), self._find_last)
         self._show()
         # What was done before a reload can still be taken back. Not by a timer: one that waits for the browser has the page sent at once,
         # before its rows are there.
@@ -112,8 +117,9 @@ class Bulk:
             await BulkDialog(action, list(self._picked), self._spoken, self._done).open()
 
     async def _done(self, outcome: Outcome) -> None:
-        """Something was done or taken back: the list shows it, and what can be taken back stands above it."""
+        """Something was done, taken back or asked for: the list shows it, and what can be taken back, or waits, stands above it."""
         self._clear()
+        await self._find_last()
         self._show_last(outcome)
         if table := self._table:
             await table.reload()
@@ -122,6 +128,10 @@ class Bulk:
         with silent_on_refusal():
             by = await current_staff()
             self._show_last(await in_transaction(undoing.latest, actor=by, page=self._page, now=utc_now()))
+            waiting = await in_transaction(agreeing.asked, actor=by, page=self._page)
+            self._waiting.clear()
+            with self._waiting:
+                draw_asked(waiting, self._done)
 
     def _show_last(self, outcome: Outcome | None) -> None:
         self._last.clear()

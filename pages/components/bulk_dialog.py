@@ -25,7 +25,7 @@ from services.console.bulk import service, undoing
 from services.console.bulk.models import RowState
 from services.console.bulk.outcome import Outcome, RowOutcome
 from services.console.bulk.registry import action_named
-from services.console.bulk.service import LONGEST_REASON, Preview
+from services.console.bulk.service import LONGEST_REASON, MOST_ALONE, Preview
 from services.console.bulk.shape import Action, Ask, Line, Question
 
 Spoken = Mapping[type, Mapping[Any, str]]
@@ -63,7 +63,7 @@ class BulkDialog:
         """Raises what the action refuses."""
         asked = await in_transaction(service.questions, actor=await current_staff(), action=self._action.name)
         shown = None if asked else await self._look()
-        with dialog_card(f"{self._action.label}: {_many(self._action, len(self._ids))}", is_wide=True) as self._dialog:
+        with dialog_card(f"{self._action.label}: {many(self._action, len(self._ids))}", is_wide=True) as self._dialog:
             ui.label(self._action.meaning).classes("soft")
             self._body = ui.element("div").classes("stack w-full")
         self._asked = asked
@@ -113,20 +113,23 @@ class BulkDialog:
         changing = len(shown.changing)
         self._body.clear()
         with self._body:
-            self._say(f"{changing:,} of {_many(self._action, len(shown.lines))} will change", marker="bulk-preview")
+            self._say(f"{changing:,} of {many(self._action, len(shown.lines))} will change", marker="bulk-preview")
             if shown.tells:
                 who = "One customer is" if shown.tells == 1 else f"{shown.tells:,} customers are"
                 notice("wait", f"{who} told.")
             if self._action.stays and changing:
                 notice("wait", self._action.stays, title="This cannot be taken back")
-            _list([*shown.changing, *shown.staying], _draw_line)
+            if shown.needs_second:
+                notice("wait", f"One person alone may do this to {MOST_ALONE} at most: you ask for it, and somebody else agrees.")
+            list_rows([*shown.changing, *shown.staying], _draw_line)
             self._fields = {}
             if not changing:
                 notice("off", "Nothing would change.")
             else:
-                hint = "it stands in the history of each" if shown.needs_reason else "may stay empty"
+                hint = "it stands in the history of each" if shown.needs_reason or shown.needs_second else "may stay empty"
                 self._fields = {"reason": text_field("Reason", "reason", props=f'maxlength={LONGEST_REASON} hint="{hint}"')}
-            self._buttons(self._action.label if changing else "", self._apply, marker="bulk-apply", is_grave=self._action.is_grave)
+            yes = "Ask for it" if shown.needs_second else self._action.label
+            self._buttons(yes if changing else "", self._apply, marker="bulk-apply", is_grave=self._action.is_grave)
 
     def _buttons(self, yes: str, act: Callable[[], Awaitable[None]], *, marker: str, is_grave: bool = False) -> None:
         """Away, back to the questions, and on; what is refused is said at its field."""
@@ -201,10 +204,11 @@ class BulkDialog:
 def show_result(outcome: Outcome, told: Told) -> None:
     """What became of each row, and the way back as long as there is one. `told` hears of the way back."""
     action = action_named(outcome.action)
-    with ui.context.client.content, dialog_card(_counted(outcome), is_wide=True) as dialog:
+    title = "It waits for a second person" if outcome.is_asked else _counted(outcome)
+    with ui.context.client.content, dialog_card(title, is_wide=True) as dialog:
         dialog.mark("bulk-result")
         order = (RowState.REFUSED, RowState.KEPT, RowState.WAITING, RowState.DONE, RowState.UNDONE, RowState.SAME)
-        _list([row for state in order for row in outcome.those(state)], _draw_row)
+        list_rows([row for state in order for row in outcome.those(state)], _draw_row)
         if outcome.undo_until is not None:
             with ui.element("span").classes("soft small"):
                 ui.label("It can be taken back for").classes("inline")
@@ -236,12 +240,14 @@ def _counted(outcome: Outcome) -> str:
     return ", ".join(said) or "Nothing was changed"
 
 
-def _many(action: Action[Any], number: int) -> str:
-    one, many = action.things
-    return f"one {one}" if number == 1 else f"{number:,} {many}"
+def many(action: Action[Any], number: int) -> str:
+    """`one session` and `1,000 sessions`."""
+    one, several = action.things
+    return f"one {one}" if number == 1 else f"{number:,} {several}"
 
 
-def _list(rows: Sequence[Any], draw: Callable[[Any], None]) -> None:
+def list_rows(rows: Sequence[Any], draw: Callable[[Any], None]) -> None:
+    """One below the other; of very many the first."""
     with ui.element("div").classes("choices tall").props('tabindex=0 role=group aria-label="Row by row"'):
         for row in rows[:_SHOWN]:
             draw(row)

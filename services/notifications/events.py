@@ -106,6 +106,13 @@ _ALL = (
         sample={"reference": "K7M2PX9Q", "dalasi": "25", "by": "Awa Ceesay"},
     ),
     Event(
+        "step_waits",
+        "A step on many rows waits for a second person",
+        "staff",
+        (Medium.BELL,),
+        sample={"by": "Awa Ceesay", "what": "End, 120 sessions"},
+    ),
+    Event(
         "error_found",
         "An error of the product itself",
         "staff",

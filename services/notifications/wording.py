@@ -160,6 +160,7 @@ _PUSHES: Mapping[str, Mapping[str, str]] = {
 }
 _DESK: Mapping[str, str] = {
     "erasure_waits": "{by} asks for customer {customer} to be erased: tomorrow a second person may carry it out",
+    "step_waits": "{by} asks for a second person to agree: {what}",
     "refund_waits": "{by} asks for a refund of D {dalasi} ({reference}): a second person has to decide",
     "ticket_assigned": "{by} gave you {reference}: {subject}",
     "ticket_mention": "{by} mentioned you in {reference}: {subject}",

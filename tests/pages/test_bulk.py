@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import anyio.to_thread
@@ -13,10 +14,13 @@ from nicegui.testing import User
 from sqlmodel import Session, select
 
 from app import redis
+from app.clock import utc_now
 from app.db import in_transaction, transaction
 from services.accounts.models import Role
+from services.console.bulk import service
 from services.console.bulk.registry import ACTIONS, action_named
 from services.vouchers.models import Voucher, VoucherState
+from tests.factories import staff
 from tests.pages import builders
 from tests.pages.conftest import SignIn
 from tests.pages.test_pages import label, table, until
@@ -108,6 +112,62 @@ async def test_rows_are_picked_shown_changed_and_taken_back(user: User, sign_in:
     await user.should_see("2 taken back", retries=200)
     assert await stage.stands() == before
     await user.should_not_see(marker="bulk-last-undo", retries=3)
+
+
+@pytest.mark.parametrize("stage", ["session.end"], indirect=True)
+async def test_many_that_nothing_takes_back_wait_for_a_second_person(
+    user: User, sign_in: SignIn, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MOST_ALONE", 1)
+    before = await stage.stands()
+    await sign_in(Role.CUSTOMER_CARE)
+    await user.open("/console/sessions?show=all")
+    pick(user, stage, *stage.scene.good)
+    await user.should_see("2 picked", retries=100)
+    user.find(marker="bulk-session.end").click()
+    await user.should_see("somebody else agrees", retries=100)
+    user.find(marker="field-reason").type("The router is replaced")
+    user.find(marker="bulk-apply").click()
+    await user.should_see("It waits for a second person", retries=200)
+    assert await stage.stands() == before
+    user.find(marker="done").click()
+    await user.should_see(marker="bulk-asked", retries=100)
+    user.find(marker="bulk-decide").click()
+    await user.should_see(marker="bulk-decline", retries=100)
+    await user.should_not_see(marker="bulk-agree", retries=1)
+    # Their colleague finds it above the list.
+    await sign_in(Role.SYSTEM_ADMIN)
+    await user.open("/console/sessions?show=all")
+    await user.should_see("asks for a second person", retries=100)
+    user.find(marker="bulk-decide").click()
+    await user.should_see(marker="bulk-agree", retries=100)
+    await user.should_see("The router is replaced")
+    user.find(marker="bulk-agree").click()
+    await user.should_see("2 changed", retries=200)
+    assert await stage.stands() != before
+    await user.should_not_see(marker="bulk-asked", retries=100)
+
+
+@pytest.mark.parametrize("stage", ["session.end"], indirect=True)
+async def test_a_second_person_may_decline(user: User, sign_in: SignIn, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "MOST_ALONE", 1)
+    before = await stage.stands()
+    asker = replace(staff(Role.ROOT), name="Root")
+    ids, reason = stage.scene.good, "All of them"
+    await anyio.to_thread.run_sync(
+        lambda: service.run(
+            transaction, actor=asker, action="session.end", row_ids=ids, answers={}, reason=reason, key="theirs", clock=utc_now
+        )
+    )
+    await sign_in(Role.SYSTEM_ADMIN)
+    await user.open("/console/sessions?show=all")
+    await user.should_see(marker="bulk-decide", retries=100)
+    user.find(marker="bulk-decide").click()
+    await user.should_see(marker="bulk-decline", retries=100)
+    user.find(marker="bulk-decline").click()
+    await user.should_see("Nothing of it was done.", retries=200)
+    assert await stage.stands() == before
+    await user.should_not_see(marker="bulk-asked", retries=100)
 
 
 @pytest.mark.parametrize("stage", ["voucher.expire"], indirect=True)

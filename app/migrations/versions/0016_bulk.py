@@ -14,6 +14,7 @@ depends_on = None
 WAIVERS = {
     "rewrite in one go": "a row for each time somebody changed many tickets at once, of use for ten minutes; the audit keeps what was done"
 }
+_SECOND = ("asked", "agreed", "declined")
 _STATES = ("waiting", "done", "same", "refused", "undone", "kept")
 
 
@@ -32,12 +33,20 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("undo_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("undone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("second", sa.Enum(*_SECOND, name="second", native_enum=False, create_constraint=True, length=32), nullable=True),
+        sa.Column("second_by", sa.String(length=254), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bulk_operation")),
         sa.UniqueConstraint("made_by", "key", name=op.f("uq_bulk_operation_made_by_key")),
     )
     op.create_index("ix_bulk_operation_created_at", "bulk_operation", ["created_at"])
     op.create_index(
         "ix_bulk_operation_undo_until", "bulk_operation", ["made_by", "undo_until"], postgresql_where=sa.text("undone_at IS NULL")
+    )
+    op.create_index(
+        "ix_bulk_operation_second",
+        "bulk_operation",
+        ["page", "id"],
+        postgresql_where=sa.text("second IS NOT NULL AND ended_at IS NULL"),
     )
     op.create_table(
         "bulk_row",

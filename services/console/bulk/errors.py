@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.errors import Conflict, InvalidInput, NotFound
+from app.errors import Conflict, Forbidden, InvalidInput, NotFound
 
 
 class ActionNotFound(NotFound):
@@ -22,6 +22,16 @@ class TooManyRows(InvalidInput):
 class WishedDifferently(Conflict):
     code, title = "bulk_wished_differently", "That was another step"
     message = "A step with this key was asked for already, with other rows or other answers. Begin anew."
+
+
+class NotAsked(Conflict):
+    code, title = "bulk_not_asked", "Nobody waits for this"
+    message = "Somebody has agreed to this step or declined it already."
+
+
+class OwnStep(Forbidden):
+    code, title = "bulk_own_step", "A second person has to agree"
+    message = "You asked for this step yourself: somebody else has to agree to it. You can call it off."
 
 
 class CannotUndo(Conflict):

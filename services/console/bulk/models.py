@@ -12,6 +12,14 @@ from sqlmodel import Field, SQLModel
 from app.db import Json, UtcDateTime, enum_type
 
 
+class Second(StrEnum):
+    """Of a step that a second person has to agree to: whether one has."""
+
+    ASKED = "asked"
+    AGREED = "agreed"
+    DECLINED = "declined"
+
+
 class BulkOperation(SQLModel, table=True):
     """One wish for many rows. Asked for again with the same `key` it is the same one, so a second click changes nothing."""
 
@@ -19,6 +27,7 @@ class BulkOperation(SQLModel, table=True):
     __table_args__ = (
         sa.UniqueConstraint("made_by", "key"),
         sa.Index("ix_bulk_operation_created_at", "created_at"),
+        sa.Index("ix_bulk_operation_second", "page", "id", postgresql_where=sa.text("second IS NOT NULL AND ended_at IS NULL")),
         sa.Index("ix_bulk_operation_undo_until", "made_by", "undo_until", postgresql_where=sa.text("undone_at IS NULL")),
     )
 
@@ -36,6 +45,9 @@ class BulkOperation(SQLModel, table=True):
     # None for what cannot be taken back.
     undo_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     undone_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    # None where one person is enough. `second_by` is who agreed or declined.
+    second: Second | None = Field(default=None, sa_type=enum_type(Second))
+    second_by: str | None = Field(default=None, max_length=254)
 
 
 class RowState(StrEnum):

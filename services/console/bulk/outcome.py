@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from services.console.bulk.models import BulkOperation, BulkRow, RowState
+from services.console.bulk.models import BulkOperation, BulkRow, RowState, Second
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,13 @@ class RowOutcome:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`undo_until` is None when there is nothing that could be taken back, or no more."""
+    """`undo_until` is None when there is nothing that could be taken back, or no more. `is_asked`: it waits for a second person."""
 
     operation_id: int
     action: str
     rows: tuple[RowOutcome, ...]
     undo_until: datetime | None
+    is_asked: bool = False
 
     @property
     def counts(self) -> Mapping[RowState, int]:
@@ -44,4 +45,5 @@ def outcome_of(session: Session, operation_id: int) -> Outcome:
         select(BulkRow).where(BulkRow.operation_id == operation_id).order_by(col(BulkRow.place)).execution_options(populate_existing=True)
     ).all()
     rows = tuple(RowOutcome(row.row_id, row.name, row.state, row.said) for row in found)
-    return Outcome(operation_id, operation.action, rows, operation.undo_until if operation.undone_at is None else None)
+    undo_until = operation.undo_until if operation.undone_at is None else None
+    return Outcome(operation_id, operation.action, rows, undo_until, is_asked=operation.second is Second.ASKED)

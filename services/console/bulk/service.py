@@ -21,13 +21,16 @@ from app.db import Begin
 from app.errors import DomainError, InvalidInput
 from services.accounts.permissions import Principal
 from services.audit import service as audit
+from services.console.bulk import four_eyes
 from services.console.bulk.errors import TooManyRows, WishedDifferently
-from services.console.bulk.models import BulkOperation, BulkRow, RowState
+from services.console.bulk.models import BulkOperation, BulkRow, RowState, Second
 from services.console.bulk.outcome import Outcome, outcome_of
 from services.console.bulk.registry import action_named
 from services.console.bulk.shape import Action, Answers, Doing, Done, Line, Question, Why
 
 MOST = 1000
+MOST_ALONE = 50
+"""Of what cannot be taken back, so many rows may be done by one person."""
 UNDONE_WITHIN = timedelta(minutes=10)
 SHORTEST_REASON, LONGEST_REASON = 3, 200
 TARGET = "bulk_operation"
@@ -43,6 +46,7 @@ class Preview:
 
     lines: tuple[Line, ...]
     needs_reason: bool
+    needs_second: bool = False
 
     @property
     def changing(self) -> tuple[Line, ...]:
@@ -88,7 +92,7 @@ def run(
     clock: Clock,
     heard: Heard | None = None,
 ) -> Outcome:
-    """Do it to each row that it can be done to.
+    """Do it to each row that it can be done to; what needs a second person (`four_eyes`) is kept, and waits for one.
 
     `key` is the wish's own: sent again with it, nothing is done twice. Raises what `preview` raises, FreshProofNeeded, InvalidInput at
     `reason`, or WishedDifferently, all before anything has changed. What one row refuses is told with that row.
@@ -100,13 +104,22 @@ def run(
     said = checked_reason(reason)
     with begin() as session:
         operation_id = _keep_wish(session, chosen, _ids(row_ids, chosen), dict(answers), said, key, actor, clock)
+        kept = outcome_of(session, operation_id)
+    return kept if kept.is_asked else go_through(begin, operation_id, actor=actor, clock=clock, heard=heard)
+
+
+def go_through(begin: Begin, operation_id: int, *, actor: Principal, clock: Clock, heard: Heard | None = None) -> Outcome:
+    """Give each row that still waits its turn, and tell the audit when all had theirs."""
+    with begin() as session:
+        operation = session.get_one(BulkOperation, operation_id)
+        action, answers, reason = action_named(operation.action), operation.answers, operation.reason
         places = _waiting(session, operation_id)
     for turn, place in enumerate(places):
-        _take_turn(begin, chosen, operation_id, place, answers, actor, said, clock)
+        _take_turn(begin, action, operation_id, place, answers, actor, reason, clock)
         if heard:
             heard(turn + 1, len(places))
     with begin() as session:
-        _end(session, chosen, operation_id, actor, clock)
+        _end(session, action, operation_id, actor, clock)
         return outcome_of(session, operation_id)
 
 
@@ -146,7 +159,11 @@ def _look(session: Session, action: Action[Any], ids: list[int], wish: Any, acto
     gone = f"There is no such {one} any more, or it is not yours to see."
     lines = tuple(found.get(row_id) or Line(row_id, f"No. {row_id}", why_not=gone) for row_id in ids)
     is_told = any(line.tells and line.changes for line in lines)
-    return Preview(lines, needs_reason=action.why is Why.ALWAYS or (action.why is Why.WHEN_TOLD and is_told))
+    return Preview(
+        lines,
+        needs_reason=action.why is Why.ALWAYS or (action.why is Why.WHEN_TOLD and is_told),
+        needs_second=bool(action.stays) and sum(line.changes for line in lines) > MOST_ALONE,
+    )
 
 
 def _keep_wish(
@@ -158,12 +175,20 @@ def _keep_wish(
     known = session.exec(select(BulkOperation).where(BulkOperation.made_by == actor.label, BulkOperation.key == key)).one_or_none()
     if known is None:
         shown = _look(session, action, ids, _wish(session, action, answers, actor), actor, clock)
-        if shown.needs_reason and len(reason) < SHORTEST_REASON:
+        if (shown.needs_reason or shown.needs_second) and len(reason) < SHORTEST_REASON:
             what = "Customers are told of this. Say" if action.why is Why.WHEN_TOLD else "Say"
             raise InvalidInput(f"{what} in a few words why it is done.", field="reason")
         now = clock()
-        values = {"key": key, "made_by": actor.label, "page": action.page, "action": action.name, "answers": answers, "reason": reason}
+        values: dict[str, object] = {
+            "key": key,
+            "made_by": actor.label,
+            "page": action.page,
+            "action": action.name,
+            "answers": answers,
+            "reason": reason,
+        }
         undo_until = None if action.stays else now + UNDONE_WITHIN
+        values |= {"second": Second.ASKED if shown.needs_second else None}
         made = insert(BulkOperation).values(**values, created_at=now, undo_until=undo_until).on_conflict_do_nothing()
         number = session.execute(made.returning(col(BulkOperation.id))).scalar_one_or_none()
         if number is not None:
@@ -171,6 +196,8 @@ def _keep_wish(
                 name = line.name[:_LONGEST_NAME]
                 session.add(BulkRow(operation_id=number, place=place, row_id=line.row_id, name=name, at=now))
             session.flush()
+            if shown.needs_second:
+                four_eyes.tell_deciders(session, session.get_one(BulkOperation, number), action, len(shown.changing), actor, now=now)
             return int(number)
         # The same wish, a moment earlier, in another transaction.
         known = session.exec(select(BulkOperation).where(BulkOperation.made_by == actor.label, BulkOperation.key == key)).one()
@@ -260,4 +287,6 @@ def tell(session: Session, operation: BulkOperation, what: str, actor: Principal
     """One line of the audit for the whole; each row has its own."""
     after: dict[str, object] = {"action": operation.action, "reason": operation.reason, "answers": dict(operation.answers)}
     after |= {state.value: number for state, number in counts.items()}
+    if operation.second is not None:
+        after["asked_by"] = operation.made_by
     audit.record(session, actor, what, target=(TARGET, operation.id), now=clock(), after=after)

@@ -104,7 +104,7 @@ def half_done(session: Session, ids: list[int], *, rows: int) -> int:
     """A step whose process died after so many rows; answers its number."""
     wish = {"actor": OFFICER, "action": BLOCK, "row_ids": ids, "answers": {}, "reason": "As agreed", "key": "half", "clock": clock}
     with pytest.raises(KeyboardInterrupt):
-        service.run(Dying(session, 1 + rows), **wish)  # type: ignore[arg-type]
+        service.run(Dying(session, 2 + rows), **wish)  # type: ignore[arg-type]
     assert blocked(session) == rows
     return session.exec(select(BulkOperation.id)).one() or 0
 

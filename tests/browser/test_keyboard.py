@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.browsers import Browsers
+from tests.browser.browsers import DESKTOP, Browsers
 from tests.browser.console import Staff, at_the_desk
 from tests.browser.world import World
 
@@ -84,9 +84,9 @@ def test_after_a_page_change_the_focus_is_at_the_heading_and_a_fresh_page_begins
 
 
 def test_the_page_that_is_open_stands_in_sight_in_the_menu(world: World, browsers: Browsers) -> None:
-    staff = Staff(world, browsers.open(may_keep_cookies=True)).logs_in("admin").is_in()
+    staff = Staff(world, browsers.open(screen=DESKTOP, may_keep_cookies=True)).logs_in("admin").is_in()
     page = settled(staff.opens("/jobs"))
     here = page.locator(".side a.nav.here")
     expect(here).to_be_in_viewport(ratio=1)
     # It is one of the last: without being brought there, it would stand below the screen.
-    assert page.evaluate("document.querySelector('.side .q-drawer__content').scrollTop") > 0
+    assert page.evaluate("document.querySelector('.q-drawer__content').scrollTop") > 0

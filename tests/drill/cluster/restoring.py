@@ -37,7 +37,7 @@ class Copy:
 
 def take(cluster: Cluster) -> Copy:
     """While everything runs. Raises RuntimeError with the command's last words."""
-    path = cluster.directory / "back-up.inet"
+    path = cluster.directory / "back-up.inetbackup"
     began = time.monotonic()
     cluster.run_inet(_WHERE, "backup", "--to", str(path), seconds=300)
     return Copy(path, time.monotonic() - began)

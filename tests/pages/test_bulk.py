@@ -82,6 +82,11 @@ def test_every_list_with_an_action_is_tried_here() -> None:
     assert {action_named(name).page for name in LISTS} == {action.page for action in ACTIONS}
 
 
+def test_every_action_knows_where_its_list_stands() -> None:
+    addresses = {action_named(name).page: address.partition("?")[0] for name, (_, address) in LISTS.items()}
+    assert {action.name: action.address for action in ACTIONS} == {action.name: addresses[action.page] for action in ACTIONS}
+
+
 @pytest.mark.parametrize("stage", LISTS, indirect=True)
 async def test_rows_are_picked_shown_changed_and_taken_back(user: User, sign_in: SignIn, stage: Stage) -> None:
     action, scene = stage.action, stage.scene

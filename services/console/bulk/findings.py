@@ -26,6 +26,10 @@ class _OnFindings(Action[W]):
     things = ("finding", "findings")
     permission = Permission.RECONCILIATION_EDIT
 
+    @property
+    def address(self) -> str:
+        return "/console/reconciliation"
+
     def will(self, session: Session, finding: ReconciliationFinding, wish: W) -> tuple[str, ...]:
         """What would become of an open one; nothing if it is so already."""
         raise NotImplementedError

@@ -30,7 +30,7 @@ def tell_deciders(session: Session, step: BulkOperation, action: Action[Any], nu
                 to=Recipient(staff_id=staff_id),
                 values={"by": actor.name, "what": f"{action.label}, {number:,} {action.things[1]}"},
                 dedupe_key=f"step-waits:{step.id}:{staff_id}",
-                link=f"/console/{action.page}",
+                link=action.address,
                 now=now,
             )
     publish(session, TOPIC, step.id)

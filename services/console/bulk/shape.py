@@ -109,6 +109,11 @@ class Action(ABC, Generic[W]):
     # Why it cannot be taken back; empty for what can.
     stays: ClassVar[str] = ""
 
+    @property
+    def address(self) -> str:
+        """Where the list stands in the console."""
+        return f"/console/{self.page}"
+
     def questions(self, session: Session, *, actor: Principal) -> tuple[Question, ...]:
         """What is asked, with the choices that this person has."""
         return ()

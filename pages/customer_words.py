@@ -125,6 +125,7 @@ def _refund(event: StoryEvent, actor: Principal) -> Happening:
     is_asked = event.what is What.REFUND_ASKED
     ends = {
         RefundState.REFUNDED: (f"{money} given back", "good"),
+        RefundState.PAID_OUT: (f"{money} paid out another way", "good"),
         RefundState.DECLINED: (f"Giving {money} back was declined", "off"),
         RefundState.FAILED: (f"Wave refused to give {money} back", "bad"),
     }
@@ -133,7 +134,7 @@ def _refund(event: StoryEvent, actor: Principal) -> Happening:
         event.at,
         title,
         cast(Tone, tone),
-        aside=by(refund.asked_by) if is_asked else by(refund.decided_by or ""),
+        aside=by(refund.asked_by) if is_asked else by(refund.paid_out_by or refund.decided_by or ""),
         more=refund.reason if is_asked else refund.decision_note or "",
         href=f"/console/payments/{row.reference}",
         state=refund.state if is_asked else None,

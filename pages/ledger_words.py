@@ -19,6 +19,7 @@ ACCOUNTS: Mapping[LedgerAccount, str] = {
     A.PORTABILLING_CHARGE: "To be charged in PortaBilling",
     A.PORTABILLING_CONTRA: "PortaBilling, other side",
     A.SUSPENSE: "Foreign money",
+    A.CASH: "Paid out another way",
 }
 REASONS: Mapping[TransferReason, str] = {
     R.PAID: "Paid",
@@ -31,6 +32,7 @@ REASONS: Mapping[TransferReason, str] = {
     R.REFUND_DUE: "Refund due",
     R.REFUND_UNDONE: "Refund undone",
     R.REFUNDED: "Refunded",
+    R.PAID_OUT: "Paid out another way",
     R.WAVE_LISTED: "Listed by Wave",
     R.WAVE_FEE: "Wave's fee",
     R.FOREIGN: "Foreign money",

@@ -33,6 +33,7 @@ _REFUND_TONES: dict[RefundState, Tone] = {
     RefundState.REFUNDED: "good",
     RefundState.FAILED: "bad",
     RefundState.DECLINED: "wait",
+    RefundState.PAID_OUT: "good",
 }
 _REFUND_NAMES = {
     RefundState.ASKED: "Await a second person",
@@ -40,7 +41,9 @@ _REFUND_NAMES = {
     RefundState.REFUNDED: "Given back",
     RefundState.FAILED: "Refused by Wave",
     RefundState.DECLINED: "Declined",
+    RefundState.PAID_OUT: "Paid out another way",
 }
+_BACK = (RefundState.REFUNDED, RefundState.PAID_OUT)
 _SHOWN_LOOSE = 5
 
 
@@ -76,7 +79,7 @@ def _begun_address(sums: Summary, **more: str) -> str:
 
 def _tiles(shown: Shown) -> None:
     sums = shown.sums
-    back = sum(one.bututs for one in sums.given_back if one.state is RefundState.REFUNDED)
+    back = sum(one.bututs for one in sums.given_back if one.state in _BACK)
     waiting = sum(one.number for one in sums.given_back if one.state in (RefundState.ASKED, RefundState.FAILED))
     low = [level for level in shown.stock if level.is_low]
     loose = len(shown.loose.items)

@@ -146,6 +146,8 @@ def _refund(refund: Refund) -> None:
     facts.add_time("Asked", refund.created_at)
     if refund.decided_by:
         facts.add("Decided by", person_of(refund.decided_by))
+    if refund.paid_out_by:
+        facts.add("Paid out by", person_of(refund.paid_out_by))
     if refund.decision_note:
         facts.add("What was said", refund.decision_note)
     if refund.settled_at:

@@ -32,6 +32,7 @@ _EVENTS: dict[EventKind, tuple[str, Tone]] = {
     E.REFUND_DECLINED: ("Giving the money back was declined", "off"),
     E.REFUND_REQUESTED: ("Decided: the money goes back through Wave", "wait"),
     E.REFUNDED: ("Refunded", "off"),
+    E.PAID_OUT: ("Paid out another way", "off"),
     E.ATTENTION: ("Put on the list for a person", "bad"),
     E.RETRIED: ("Retried by hand", "busy"),
 }

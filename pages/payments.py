@@ -33,6 +33,7 @@ _REFUNDS = {
     RefundState.REFUNDED: "Given back",
     RefundState.FAILED: "Refused by Wave",
     RefundState.DECLINED: "Declined",
+    RefundState.PAID_OUT: "Paid out another way",
 }
 COLUMNS = (
     Column("reference", "Receipt code", "link", phone="title"),

@@ -20,7 +20,8 @@ from pages.shell import current_staff, toast_on_refusal
 from services.accounts.permissions import Principal
 from services.payments.models import RefundState
 from services.payments.refund_queries import RefundRow
-from services.payments.refunding import RefundPreview, approve_refund, ask_refund, decline_refund, refund_preview, retry_refund
+from services.payments.refunding import RefundPreview, approve_refund, ask_refund, decline_refund, refund_preview
+from services.payments.refused import pay_out, retry_refund
 from services.vouchers.models import VoucherState
 
 Done = Callable[[], Awaitable[None]]
@@ -118,6 +119,24 @@ async def ask_to_retry(row: RefundRow, done: Done) -> None:
         await in_transaction(retry_refund, actor=by, refund_id=row.id, now=utc_now())
         ui.notify("It is sent again.", type="positive")
         await done()
+
+
+async def ask_to_pay_out(row: RefundRow, done: Done) -> None:
+    with dialog_card(f"{words.money(row.amount_bututs)} paid out another way?") as dialog:
+        text = "For money that the customer got in cash or by a transfer because Wave refuses. It is never sent to Wave again."
+        ui.label(text).classes("soft")
+        how = text_field("How", "how", props='maxlength=300 autofocus hint="with the number of its receipt: it stands in the books"')
+
+        async def act() -> None:
+            by = await _proven("how")
+            said = how.value or ""
+            await in_transaction(pay_out, actor=by, refund_id=row.id, how=said, expected_revision=row.revision, now=utc_now())
+            ui.notify("Nothing is owed to the customer any more.", type="positive")
+            await done()
+
+        draft = keep_draft(f"refund-out:{row.id}", {"how": how})
+        form_buttons(dialog, {"how": how}, yes="It is paid out", act=act, danger=True, marker="pay-out-refund", draft=draft)
+    dialog.open()
 
 
 async def _proven(field: str | None = None) -> Principal:

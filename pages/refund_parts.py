@@ -13,7 +13,7 @@ from pages.components import words
 from pages.components.acting import on_the_page
 from pages.components.columns import Column, state_cell, time_cell
 from pages.components.parts import action_button
-from pages.refund_actions import Done, ask_to_approve, ask_to_decline, ask_to_retry, person_of
+from pages.refund_actions import Done, ask_to_approve, ask_to_decline, ask_to_pay_out, ask_to_retry, person_of
 from services.accounts.permissions import Permission, Principal
 from services.payments.models import RefundKind
 from services.payments.refund_queries import RefundRow
@@ -45,8 +45,9 @@ def cells(row: RefundRow) -> dict[str, Any]:
 
 
 def _answer(row: RefundRow) -> str | None:
-    """What the second person, or Wave, had to say."""
-    said = [person_of(row.decided_by)] if row.decided_by else []
+    """What the second person, Wave, or who paid it out had to say."""
+    by = row.paid_out_by or row.decided_by
+    said = [person_of(by)] if by else []
     return ": ".join([*said, *([row.decision_note] if row.decision_note else [])]) or None
 
 
@@ -71,6 +72,9 @@ def failed_rows(rows: Sequence[RefundRow], total: int, actor: Principal, done: D
                 if actor.may(Permission.REFUNDS_APPROVE):
                     with _buttons():
                         action_button("Send again", on_the_page(partial(ask_to_retry, row, done)), icon="replay").mark(f"retry-{row.id}")
+                        if row.asked_by != actor.label:
+                            paid = on_the_page(partial(ask_to_pay_out, row, done))
+                            action_button("Paid out another way …", paid, icon="payments").mark(f"pay-out-{row.id}")
         _more(total - len(rows))
 
 

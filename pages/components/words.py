@@ -80,6 +80,7 @@ STATES: dict[type[StrEnum], dict[StrEnum, Words]] = {
         RefundState.REQUESTED: Words("On its way", "wait", "What was bought is taken back, and Wave is asked until it answers."),
         RefundState.REFUNDED: Words("Refunded", "off", "Wave gave the money back."),
         RefundState.FAILED: Words("Refused by Wave", "bad", "What was bought is taken back, and the money is still owed to the customer."),
+        RefundState.PAID_OUT: Words("Paid out", "off", "Wave refused, and staff gave the money back another way."),
     },
     VoucherState: {
         VoucherState.PENDING: Words("Being issued", "busy", "PortaBilling has not confirmed it yet; it can be used as soon as it has."),

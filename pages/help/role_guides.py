@@ -99,6 +99,8 @@ GUIDES: tuple[RoleGuide, ...] = (
         ),
         (
             "Nobody approves their own refund, whatever the sum.",
+            "What Wave refuses to give back stands at the top of [Refunds](/console/refunds). Send it again; if it refuses for good, pay "
+            "it in cash or by a transfer, and say so there with the receipt's number. Who asked for it cannot say so.",
             "A step that moves money asks once more who you are when the last time was over ten minutes ago.",
             "The [ledger](/console/ledger) is never changed. A mistake is put right by a second entry that says why.",
         ),

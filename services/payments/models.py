@@ -161,13 +161,17 @@ class Checkout(SQLModel, table=True):
 
 
 class RefundState(StrEnum):
-    """`asked` waits for a second person; `requested` is on its way to Wave; `failed` was refused by Wave."""
+    """`asked` waits for a second person; `requested` is on its way to Wave; `failed` was refused by Wave.
+
+    `paid_out`: Wave refused, and staff gave the money back another way.
+    """
 
     ASKED = "asked"
     DECLINED = "declined"
     REQUESTED = "requested"
     REFUNDED = "refunded"
     FAILED = "failed"
+    PAID_OUT = "paid_out"
 
 
 class RefundKind(StrEnum):
@@ -186,6 +190,8 @@ class Refund(SQLModel, table=True):
         sa.Index("ix_refund_state_created_at", "state", "created_at", "id"),
         sa.CheckConstraint("decided_by_id <> asked_by_id", name="four_eyes"),
         sa.CheckConstraint("(state = 'declined') <= (decided_by IS NOT NULL)", name="declined_by_somebody"),
+        sa.CheckConstraint("(state = 'paid_out') = (paid_out_by IS NOT NULL)", name="paid_out_by_somebody"),
+        sa.CheckConstraint("paid_out_by <> asked_by", name="paid_out_by_another"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=sa.BigInteger)
@@ -202,7 +208,9 @@ class Refund(SQLModel, table=True):
     decided_by: str | None = Field(default=None, max_length=120)
     decided_by_id: int | None = Field(default=None, foreign_key="staff.id", sa_type=sa.BigInteger)
     decided_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    # Why it was declined, or what Wave said when it refused.
+    # Who gave the money back another way, after Wave had refused; never the one who asked.
+    paid_out_by: str | None = Field(default=None, max_length=120)
+    # Why it was declined, what Wave said when it refused, or how it was paid out.
     decision_note: str | None = Field(default=None, max_length=300)
     state: RefundState = Field(default=RefundState.REQUESTED, sa_type=enum_type(RefundState))
     attempts: int = 0
@@ -246,6 +254,7 @@ class EventKind(StrEnum):
     REFUND_DECLINED = "refund_declined"
     REFUND_REQUESTED = "refund_requested"
     REFUNDED = "refunded"
+    PAID_OUT = "paid_out"
     ATTENTION = "attention"
     RETRIED = "retried"
 

@@ -169,17 +169,15 @@ def conditions_of(session: Session, wanted: PaymentFilter) -> list[sa.ColumnElem
 
 
 def _in_ranges(wanted: PaymentFilter) -> list[sa.ColumnElement[bool]]:
-    lowest = (
-        (Payment.created_at, wanted.since),
-        (Payment.paid_at, wanted.paid_since),
-        (Payment.amount_bututs, wanted.least_bututs),
-    )
+    lowest = ((Payment.created_at, wanted.since), (Payment.paid_at, wanted.paid_since))
     below = ((Payment.created_at, wanted.until), (Payment.paid_at, wanted.paid_until))
-    most = [col(Payment.amount_bututs) <= wanted.most_bututs] if wanted.most_bututs is not None else []
+    # A sum that is asked for may be more than any payment's column can hold.
+    least, most = (None if bututs is None else sa.literal(bututs, sa.BigInteger) for bututs in (wanted.least_bututs, wanted.most_bututs))
     return [
         *(col(column) >= value for column, value in lowest if value is not None),
         *(col(column) < value for column, value in below if value is not None),
-        *most,
+        *([col(Payment.amount_bututs) >= least] if least is not None else []),
+        *([col(Payment.amount_bututs) <= most] if most is not None else []),
     ]
 
 

@@ -50,5 +50,10 @@ class NotWaiting(Conflict):
 
 
 class NotFailed(Conflict):
-    code, title = "refund_not_failed", "Nothing to send again"
-    message = "Only a refund that Wave refused can be sent again."
+    code, title = "refund_not_failed", "Wave did not refuse it"
+    message = "Only a refund that Wave refused can be sent again or paid out another way."
+
+
+class OwnPayout(Forbidden):
+    code, title = "own_payout", "You asked for it yourself"
+    message = "You asked for this refund, so another person has to say that it was paid out."

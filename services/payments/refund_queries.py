@@ -44,6 +44,7 @@ class RefundRow:
     asked_by_id: int | None
     decided_by: str | None
     decided_at: datetime | None
+    paid_out_by: str | None
     decision_note: str | None
     created_at: datetime
     settled_at: datetime | None
@@ -83,6 +84,7 @@ def _row(found: Any) -> RefundRow:
         asked_by_id=refund.asked_by_id,
         decided_by=refund.decided_by,
         decided_at=refund.decided_at,
+        paid_out_by=refund.paid_out_by,
         decision_note=refund.decision_note,
         created_at=refund.created_at,
         settled_at=refund.settled_at,

@@ -30,7 +30,6 @@ from services.payments.models import MONEY_TAKEN, Checkout, EventKind, Payment, 
 from services.payments.refund_errors import (
     AlreadyRefunded,
     CreditedAlready,
-    NotFailed,
     NothingPaid,
     NotWaiting,
     OverLimit,
@@ -101,10 +100,10 @@ def ask_refund(
     """
     actor.require(Permission.PAYMENTS_REFUND)
     actor.require_proof(now=now)
-    said = _words(reason, "reason", "Say in a few words why the money goes back.")
+    said = in_words(reason, "reason", "Say in a few words why the money goes back.")
     payment = _locked_payment(session, payment_by_public_id(session, public_id).id)
     checkout = _require_refundable(session, payment)
-    said = _without_the_customer(session, payment, said)
+    said = without_the_customer(session, payment, said)
     if amount_bututs is not None and amount_bututs != payment.amount_bututs:
         raise WholeSumOnly(field="amount")
     waits = needs_second(session, actor, payment.amount_bututs, now=now)
@@ -154,9 +153,9 @@ def decline_refund(
     session: Session, *, actor: Principal, refund_id: int, note: str, expected_revision: str | None = None, now: datetime
 ) -> Refund:
     """The second person does not agree; nothing changes for the customer. Raises as `approve_refund`, or InvalidInput without a note."""
-    said = _words(note, "note", "Say in a few words why not.")
+    said = in_words(note, "note", "Say in a few words why not.")
     payment, refund = _to_decide(session, actor, refund_id, expected_revision, now=now)
-    said = _without_the_customer(session, payment, said)
+    said = without_the_customer(session, payment, said)
     refund.state, refund.settled_at = RefundState.DECLINED, now
     refund.decided_by, refund.decided_by_id, refund.decided_at, refund.decision_note = actor.label, actor.id, now, said
     session.flush()
@@ -167,32 +166,15 @@ def decline_refund(
     return refund
 
 
-def retry_refund(session: Session, *, actor: Principal, refund_id: int, now: datetime) -> Refund:
-    """Send a refund that Wave refused once more. Raises Forbidden, FreshProofNeeded, RefundNotFound or NotFailed."""
-    actor.require(Permission.REFUNDS_APPROVE)
-    actor.require_proof(now=now)
-    payment, refund = _locked(session, refund_id)
-    if refund.state is not RefundState.FAILED:
-        raise NotFailed
-    refund.state, refund.settled_at, refund.attempts, refund.next_attempt_at = RefundState.REQUESTED, None, 0, now
-    if refund.kind is RefundKind.SALE and payment.status is PaymentStatus.ATTENTION:
-        payment.move(PaymentStatus.REFUNDING, now=now)
-    record(session, payment, EventKind.RETRIED, now=now, actor=actor.label, refund_id=refund.id)
-    audit.record(session, actor, "refund.retry", target=("refund", refund_id), now=now, after={"payment": payment.reference})
-    session.flush()
-    ring(session, REFUND_JOB, refund_id)
-    publish(session, "refunds", refund.id)
-    return refund
-
-
-def _words(text: str, field: str, ask: str) -> str:
+def in_words(text: str, field: str, ask: str) -> str:
+    """What somebody said, without the space around it. Raises InvalidInput, with `ask` where it is too short."""
     said = text.replace("\x00", "").strip()
     if not _SHORTEST_REASON <= len(said) <= _LONGEST_REASON:
         raise InvalidInput(ask if len(said) < _SHORTEST_REASON else f"Keep it under {_LONGEST_REASON} characters.", field=field)
     return said
 
 
-def _without_the_customer(session: Session, payment: Payment, text: str) -> str:
+def without_the_customer(session: Session, payment: Payment, text: str) -> str:
     """The ledger and the audit keep it for ever: it stands with the payment, so number and name need not be in it."""
     return traces_of(session.get_one(Customer, payment.customer_id)).out_of(text)
 
@@ -201,8 +183,8 @@ def _locked_payment(session: Session, payment_id: int | None) -> Payment:
     return session.get_one(Payment, payment_id, with_for_update=True, populate_existing=True)
 
 
-def _locked(session: Session, refund_id: int) -> tuple[Payment, Refund]:
-    """The payment first, as everybody locks them."""
+def locked_refund(session: Session, refund_id: int) -> tuple[Payment, Refund]:
+    """A refund and its payment, the payment locked first, as everybody locks them. Raises RefundNotFound."""
     payment_id = session.exec(select(Refund.payment_id).where(Refund.id == refund_id)).one_or_none()
     if payment_id is None:
         raise RefundNotFound
@@ -215,7 +197,7 @@ def _to_decide(
 ) -> tuple[Payment, Refund]:
     actor.require(Permission.REFUNDS_APPROVE)
     actor.require_proof(now=now)
-    payment, refund = _locked(session, refund_id)
+    payment, refund = locked_refund(session, refund_id)
     require(expected_revision, revision_of_refund(refund))
     if refund.state is not RefundState.ASKED:
         raise NotWaiting

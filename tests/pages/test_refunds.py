@@ -11,6 +11,8 @@ from app import redis
 from app.clock import utc_now
 from app.db import in_transaction, transaction
 from services.accounts.models import Role, Staff
+from services.payments.clearing.models import LedgerAccount, TransferReason
+from services.payments.clearing.posting import of_payment, post
 from services.payments.models import Checkout, Payment, PaymentStatus, Refund, RefundKind, RefundRule, RefundState
 from tests.pages import builders
 from tests.pages.conftest import SignIn
@@ -52,6 +54,17 @@ def an_ask(session: Session, payment: Payment, role: Role, state: RefundState = 
         own = session.get_one(Payment, payment.id)
         own.move(PaymentStatus.REFUNDING, now=at)
         own.move(PaymentStatus.ATTENTION, now=at, reason="Wave refused to give the money back.")
+        owed, once = of_payment(own), f"refund_due:{own.id}"
+        post(
+            session,
+            TransferReason.REFUND_DUE,
+            LedgerAccount.SALES,
+            LedgerAccount.REFUNDS,
+            own.amount_bututs,
+            subject=owed,
+            once=once,
+            now=at,
+        )
     session.flush()
     return refund.id or 0
 
@@ -229,6 +242,35 @@ async def test_what_wave_refused_is_sent_again_from_the_desk_and_not_retried_on_
 
     assert (await the_refund(payment)).state is RefundState.REQUESTED
     assert await in_transaction(status_of, payment) is PaymentStatus.REFUNDING
+
+
+async def test_what_wave_refused_is_paid_out_another_way_by_somebody_else_and_says_how(
+    user: User, sign_in: SignIn, payment: Payment
+) -> None:
+    refund_id = await in_transaction(an_ask, payment, Role.CUSTOMER_CARE, RefundState.FAILED)
+    await sign_in(Role.BILLING_OFFICER)
+    await user.open(DESK)
+    user.find(marker=f"pay-out-{refund_id}").click()
+    await user.should_see(marker="pay-out-refund", retries=100)
+    user.find(marker="pay-out-refund").click()
+    await until(lambda: "Say how it was paid out" in error_at(user, "how"))
+    user.find(marker="field-how").type("Cash, receipt 1041")
+    user.find(marker="pay-out-refund").click()
+    await user.should_not_see(marker=f"failed-{refund_id}", retries=100)
+
+    found = await the_refund(payment)
+    assert (found.state, found.decision_note) == (RefundState.PAID_OUT, "Cash, receipt 1041")
+    await user.open(f"/console/payments/{payment.reference}")
+    await user.should_see("Paid out by")
+    await user.should_see("Paid out another way")
+
+
+async def test_who_asked_is_not_offered_to_say_that_it_was_paid_out(user: User, sign_in: SignIn, payment: Payment) -> None:
+    refund_id = await in_transaction(an_ask, payment, Role.BILLING_OFFICER, RefundState.FAILED)
+    await sign_in(Role.BILLING_OFFICER)
+    await user.open(DESK)
+    await user.should_see(marker=f"retry-{refund_id}", retries=100)
+    await user.should_not_see(marker=f"pay-out-{refund_id}", retries=1)
 
 
 async def test_the_history_is_narrowed_by_its_address(user: User, sign_in: SignIn, payment: Payment) -> None:

@@ -20,7 +20,8 @@ from services.accounts.permissions import Permission, Principal
 from services.payments.desk import ask_refund_by_reference
 from services.payments.models import Refund, RefundKind, RefundState
 from services.payments.refund_queries import RefundFilter, RefundRow, list_refunds, refund_page
-from services.payments.refunding import approve_refund, decline_refund, retry_refund
+from services.payments.refunding import approve_refund, decline_refund
+from services.payments.refused import pay_out, retry_refund
 from services.revision import require
 
 router = APIRouter(tags=["refunds"])
@@ -32,7 +33,10 @@ _SAID = Field(min_length=3, max_length=300, pattern=NO_NUL)
 
 class RefundItem(BaseModel):
     id: int
-    state: RefundState = Field(description="`asked` waits for a second person; `requested` is on its way to Wave; `failed`: Wave refused")
+    state: RefundState = Field(
+        description="`asked` waits for a second person; `requested` is on its way to Wave; `failed`: Wave refused; "
+        "`paid_out`: Wave refused and staff gave the money back another way"
+    )
     kind: RefundKind = Field(description="`sale`: asked for by somebody; `second_success`: the product's own, for money that came twice")
     amount: Bututs
     currency: Currency = "GMD"
@@ -42,7 +46,8 @@ class RefundItem(BaseModel):
     asked_by: str = Field(examples=["staff:awa@inet.gm"])
     decided_by: str | None = Field(description="The second person; null where none was needed")
     decided_at: datetime | None
-    decision_note: str | None = Field(description="Why it was declined, or what Wave said when it refused")
+    paid_out_by: str | None = Field(description="Who gave it back another way than through Wave; never the one who asked")
+    decision_note: str | None = Field(description="Why it was declined, what Wave said when it refused, or how it was paid out")
     created_at: datetime
     settled_at: datetime | None
 
@@ -62,6 +67,12 @@ class Decline(Wanted):
     note: str = _SAID
 
 
+class PayOut(Wanted):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"how": "Cash at the office, receipt 1041"}]})
+
+    how: str = _SAID
+
+
 def _item(row: RefundRow) -> RefundItem:
     return RefundItem(
         id=row.id,
@@ -74,6 +85,7 @@ def _item(row: RefundRow) -> RefundItem:
         asked_by=row.asked_by,
         decided_by=row.decided_by,
         decided_at=row.decided_at,
+        paid_out_by=row.paid_out_by,
         decision_note=row.decision_note,
         created_at=row.created_at,
         settled_at=row.settled_at,
@@ -89,7 +101,7 @@ def _shown(session: Session, actor: Principal, refund: Refund) -> tuple[RefundIt
 def all_refunds(
     actor: Reader,
     paging: WantedPage,
-    state: Annotated[list[RefundState] | None, Query(max_length=5, description="Any of these; may be repeated")] = None,
+    state: Annotated[list[RefundState] | None, Query(max_length=len(RefundState), description="Any of these; may be repeated")] = None,
     payment: Annotated[str, Query(pattern=r"^[A-Za-z0-9-]{0,16}$", description="A receipt code, in full")] = "",
     asked_by_id: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="The number of the person who asked")] = None,
 ) -> Page[RefundItem]:
@@ -170,3 +182,16 @@ def retry_sending(actor: Decider, refund_id: Id, expected: Expected, request: Re
         return _shown(session, actor, retry_refund(session, actor=actor, refund_id=refund_id, now=utc_now()))
 
     return Wish(actor, request, idempotency_key).answer(work)
+
+
+@router.post("/refunds/{refund_id}/pay-out", summary="Say that it was paid out another way", response_model=RefundItem, responses=_DECIDED)
+def paid_out(
+    actor: Decider, refund_id: Id, body: PayOut, expected: Expected, request: Request, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """One that Wave refused and that the customer got by other means. For staff other than who asked for it, after a fresh proof."""
+
+    def work(session: Session) -> tuple[RefundItem, dict[str, str]]:
+        refund = pay_out(session, actor=actor, refund_id=refund_id, how=body.how, expected_revision=expected, now=utc_now())
+        return _shown(session, actor, refund)
+
+    return Wish(actor, request, idempotency_key).answer(work, body=body)

@@ -152,7 +152,7 @@ def _refund(item: LedgerOpen, known: Known, now: datetime) -> Explanation:
         return _unexplained("What is owed to the customer is not what is being given back.", known, item)
     target = ("payment", payment.reference)
     if failed:
-        return Explanation(f"Wave refused to give it back{_why(payment)}", True, "Send it again, or settle it otherwise.", target)
+        return Explanation(f"Wave refused to give it back{_why(payment)}", True, "Send it again, or pay it out another way.", target)
     if any(refund.next_attempt_at is None for refund in sending):
         return _unexplained("Promised to the customer, and nobody is sending it.", known, item)
     return Explanation(f"On its way to Wave since {_moment(_oldest(sending))}{_tries(sending)}.", True, "", target)

@@ -17,6 +17,7 @@ class LedgerAccount(StrEnum):
     `wave_receivable`: what Wave took for us and its list has not shown yet. `wave_wallet`, `wave_fees`: what the list shows, net and fee.
     `unearned_access`: paid, and not used for the first time yet. `sales`: earned. `refunds`: promised to a customer, not given back yet.
     `portabilling_charge`: to be charged in PortaBilling; `portabilling_contra` is its other side. `suspense`: money that nobody can name.
+    `cash`: what staff gave back by other means than Wave.
     """
 
     WAVE_RECEIVABLE = "wave_receivable"
@@ -28,6 +29,7 @@ class LedgerAccount(StrEnum):
     PORTABILLING_CHARGE = "portabilling_charge"
     PORTABILLING_CONTRA = "portabilling_contra"
     SUSPENSE = "suspense"
+    CASH = "cash"
 
 
 A = LedgerAccount
@@ -46,6 +48,7 @@ class TransferReason(StrEnum):
     REFUND_DUE = "refund_due"
     REFUND_UNDONE = "refund_undone"
     REFUNDED = "refunded"
+    PAID_OUT = "paid_out"
     WAVE_LISTED = "wave_listed"
     WAVE_FEE = "wave_fee"
     FOREIGN = "foreign"

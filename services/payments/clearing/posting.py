@@ -23,9 +23,10 @@ _MOVES: dict[EventKind, Moves] = {
     EventKind.SERVED: ((R.EARNED, A.UNEARNED_ACCESS, A.SALES),),
     EventKind.SECOND_SUCCESS: ((R.SECOND_SUCCESS, A.WAVE_RECEIVABLE, A.REFUNDS),),
     EventKind.REFUNDED: ((R.REFUNDED, A.REFUNDS, A.WAVE_RECEIVABLE),),
+    EventKind.PAID_OUT: ((R.PAID_OUT, A.REFUNDS, A.CASH),),
 }
 # What can happen to one payment more than once is told apart by this.
-_TOLD_APART_BY = {EventKind.SECOND_SUCCESS: "transaction_id", EventKind.REFUNDED: "refund_id"}
+_TOLD_APART_BY = {EventKind.SECOND_SUCCESS: "transaction_id", EventKind.REFUNDED: "refund_id", EventKind.PAID_OUT: "refund_id"}
 
 
 def post_event(session: Session, payment: Payment, kind: EventKind, detail: dict[str, Any], *, actor: str, now: datetime) -> None:

@@ -90,9 +90,10 @@ _REQUIRED = """
     ('charged', 'charged', 'portabilling_contra', 'portabilling_charge', ''),
     ('served', 'earned', 'unearned_access', 'sales', ''),
     ('second_success', 'second_success', 'wave_receivable', 'refunds', 'transaction_id'),
-    ('refunded', 'refunded', 'refunds', 'wave_receivable', 'refund_id')
+    ('refunded', 'refunded', 'refunds', 'wave_receivable', 'refund_id'),
+    ('paid_out', 'paid_out', 'refunds', 'cash', 'refund_id')
 """
-_REASONS = "('paid', 'charge_due', 'charged', 'earned', 'second_success', 'refunded')"
+_REASONS = "('paid', 'charge_due', 'charged', 'earned', 'second_success', 'refunded', 'paid_out')"
 _EXPECTED = f"""
     SELECT p.id, p.reference, e.at, p.amount_bututs, 'payment:' || p.id AS subject, r.reason, r.debit, r.credit,
         r.reason || ':' || p.id || CASE WHEN r.apart = '' THEN '' ELSE ':' || coalesce(e.detail->>r.apart, e.id::text) END AS once
@@ -132,8 +133,8 @@ _OF_DAYS = """
     SELECT id FROM payment WHERE paid_at >= :since AND paid_at < :until
     UNION
     SELECT payment_id FROM refund
-    WHERE state IN ('asked', 'requested', 'refunded', 'failed') AND created_at >= CAST(:since AS timestamptz) - interval '31 days'
-        AND created_at < :until
+    WHERE state IN ('asked', 'requested', 'refunded', 'failed', 'paid_out')
+        AND created_at >= CAST(:since AS timestamptz) - interval '31 days' AND created_at < :until
 """
 _OF_ALL = "SELECT id FROM payment WHERE paid_at IS NOT NULL"
 _BROKEN = """

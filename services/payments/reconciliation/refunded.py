@@ -11,8 +11,9 @@ from services.accounts.permissions import Principal
 from services.payments.models import Checkout, Payment, Refund, RefundState
 from services.payments.reconciliation.errors import CannotBeMended
 from services.payments.reconciliation.models import ReconciliationFinding, WaveMovement
-from services.payments.refunding import ask_refund, retry_refund
+from services.payments.refunding import ask_refund
 from services.payments.refunds import REFUND_JOB
+from services.payments.refused import retry_refund
 
 
 def record_refund(session: Session, finding: ReconciliationFinding, actor: Principal, now: datetime) -> str:
@@ -37,6 +38,9 @@ def record_refund(session: Session, finding: ReconciliationFinding, actor: Princ
     assert refund.id is not None
     if refund.state is RefundState.ASKED:
         raise CannotBeMended("Its refund waits for a second person. Approve it there: Wave gives nothing back twice.")
+    if refund.state is RefundState.PAID_OUT:
+        who = refund.paid_out_by
+        raise CannotBeMended(f"It was paid out another way too, by {who}: the customer has it twice. Settle that with them first.")
     if refund.state is RefundState.FAILED:
         retry_refund(session, actor=actor, refund_id=refund.id, now=now)
     elif refund.state is RefundState.REQUESTED:

@@ -31,6 +31,9 @@ SELECT account, sum(balance)::bigint FROM (
     UNION ALL SELECT credit, -amount_bututs FROM ledger_transfer WHERE at < :until
 ) AS sides GROUP BY account
 """)
+_BACK = sa.text("""
+SELECT coalesce(sum(amount_bututs), 0) FROM refund WHERE state IN ('refunded', 'paid_out') AND settled_at >= :a AND settled_at < :b
+""")
 
 
 @dataclass(frozen=True)
@@ -105,14 +108,13 @@ def report(session: Session, *, actor: Principal, first: date, last: date, now: 
     start, until = _midnight(first), _midnight(last) + timedelta(days=1)
     summed = money.summary(session, actor=actor, start=start, until=until, now=now)
     wave = session.execute(_SUMS, {"first": first, "last": last}).one()
-    back = sa.text("SELECT coalesce(sum(amount_bututs), 0) FROM refund WHERE state = 'refunded' AND settled_at >= :a AND settled_at < :b")
     return Report(
         first=first,
         last=last,
         made_at=now,
         wave=Wave(wave.payments, wave.gross, wave.fees, wave.refunds, wave.fees_back),
         taken=summed.taken,
-        given_back_bututs=int(session.execute(back, {"a": start, "b": until}).scalar_one()),
+        given_back_bututs=int(session.execute(_BACK, {"a": start, "b": until}).scalar_one()),
         packages=summed.packages,
         sites=summed.sites,
         channels=summed.channels,

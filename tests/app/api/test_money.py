@@ -78,6 +78,7 @@ def test_payments_are_narrowed_by_how_they_were_bought(api: Api) -> None:
 
     whole = number()
     assert number(channel="portal", is_gift="false", least_amount="1") == whole
+    assert (number(least_amount=str(10**12)), number(most_amount=str(10**12))) == (0, whole), "more than any payment's column holds"
     assert number(channel="mobile") == number(is_gift="true") == number(most_amount="1") == number(promo_code="NONE") == 0
     assert 0 < number(needs_person="true") < whole
     assert 0 < number(paid_since="2026-01-01T00:00:00Z") < whole

@@ -126,14 +126,36 @@ def test_nobody_decides_about_their_own_and_no_service_decides_at_all(api: Api, 
 
 
 def test_what_wave_refused_is_sent_again(api: Api, payment: Payment) -> None:
-    refund_id = asked(api, payment)
-    with transaction() as session:
-        refund = session.get_one(Refund, refund_id)
-        refund.state, refund.decision_note = RefundState.FAILED, "Wave refused: checkout-refund-failed"
-    officer = api.staff(Role.BILLING_OFFICER)
+    refund_id, officer = _refused(api, payment), api.staff(Role.BILLING_OFFICER)
     refusal(api.http.post(f"/api/v1/refunds/{refund_id}/retry", headers=officer | {"If-Match": '"older"'}), 412)
     answer = api.http.post(f"/api/v1/refunds/{refund_id}/retry", headers=officer | {"If-Match": "*"})
     assert (answer.status_code, answer.json()["state"]) == (200, "requested"), answer.text
+
+
+def _refused(api: Api, payment: Payment) -> int:
+    """One that Wave was asked for and did not give."""
+    refund_id = asked(api, payment)
+    agreed = api.http.post(f"/api/v1/refunds/{refund_id}/approve", headers=api.staff(Role.BILLING_OFFICER) | {"If-Match": "*"})
+    assert agreed.status_code == 200, agreed.text
+    with transaction() as session:
+        refund = session.get_one(Refund, refund_id)
+        refund.state, refund.decision_note = RefundState.FAILED, "Wave refused: checkout-refund-failed"
+    return refund_id
+
+
+def test_one_that_wave_refused_is_said_to_be_paid_out_once_under_one_key(api: Api, payment: Payment) -> None:
+    one, officer = f"/api/v1/refunds/{_refused(api, payment)}/pay-out", api.staff(Role.BILLING_OFFICER)
+    body = {"how": "Cash at the office, receipt 1041"}
+    refusal(api.http.post(one, json=body, headers=officer | {"If-Match": '"older"'}), 412)
+    refusal(api.http.post(one, json={"how": " "}, headers=officer | {"If-Match": "*"}), 422)
+    keyed = officer | {"If-Match": "*", "Idempotency-Key": "paid-in-cash-1041"}
+    done, again = (api.http.post(one, json=body, headers=keyed) for _ in range(2))
+    assert (done.status_code, done.json()["state"], done.json()["decision_note"]) == (200, "paid_out", body["how"]), done.text
+    assert done.json()["paid_out_by"].startswith("staff:")
+    assert done.json() == again.json()
+    refusal(api.http.post(one, json=body, headers=officer | {"If-Match": "*"}), 409, "refund_not_failed")
+    with transaction() as session:
+        assert session.get_one(Payment, payment.id).status is PaymentStatus.REFUNDED
 
 
 def test_the_list_is_narrowed_and_paged(api: Api, payment: Payment) -> None:

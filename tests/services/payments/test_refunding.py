@@ -20,7 +20,6 @@ from services.payments.ledger import mark_served
 from services.payments.models import Payment, PaymentStatus, Refund, RefundRule, RefundState
 from services.payments.refund_errors import (
     AlreadyRefunded,
-    NotFailed,
     NothingPaid,
     NotWaiting,
     OverLimit,
@@ -86,19 +85,6 @@ def test_when_wave_has_given_it_back_nothing_is_owed_any_more(session: Session) 
     send(session, payment, refund)
     assert (refund.state, payment.status) == (RefundState.REFUNDED, PaymentStatus.REFUNDED)
     assert open_items(session, payment) == {}
-
-
-def test_wave_refuses_and_a_person_must_look_and_can_send_it_again(session: Session) -> None:
-    payment, officer = served(session), person(session, Role.BILLING_OFFICER)
-    refund = ask(session, officer, payment)
-    send(session, payment, refund, Refused("wave", "refund_session", "checkout-refund-failed", "no", 409))
-    assert (refund.state, payment.status) == (RefundState.FAILED, PaymentStatus.ATTENTION)
-    assert "checkout-refund-failed" in (refund.decision_note or "")
-    assert open_items(session, payment)[LedgerAccount.REFUNDS] == -payment.amount_bututs
-    refunding.retry_refund(session, actor=officer, refund_id=refund.id or 0, now=NOON)
-    assert (refund.state, payment.status) == (RefundState.REQUESTED, PaymentStatus.REFUNDING)
-    with pytest.raises(NotFailed):
-        refunding.retry_refund(session, actor=officer, refund_id=refund.id or 0, now=NOON)
 
 
 def test_customer_care_asks_and_another_person_decides(session: Session) -> None:

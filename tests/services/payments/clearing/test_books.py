@@ -35,7 +35,8 @@ from services.payments.clearing.lapse import lapse
 from services.payments.clearing.models import LedgerAccount, LedgerOpen
 from services.payments.clearing.queries import verify_books
 from services.payments.models import TO_BE_SERVED, Payment, PaymentEvent, PaymentStatus, Refund, RefundRule
-from services.payments.refunding import approve_refund, ask_refund, decline_refund, retry_refund
+from services.payments.refunding import approve_refund, ask_refund, decline_refund
+from services.payments.refused import pay_out, retry_refund
 from services.vouchers import service as vouchers
 from services.vouchers import settlement, stock
 from services.vouchers.models import Voucher, VoucherOrigin
@@ -237,6 +238,13 @@ class Books(RuleBasedStateMachine):
         refund_id = self._refund(which)
         if refund_id is not None:
             self._try(retry_refund, actor=self._person(Role.BILLING_OFFICER, self.decider), refund_id=refund_id)
+
+    @rule(which=_which, himself=st.sampled_from([False, False, True]))
+    def pay_out_what_wave_refused(self, which: int, himself: bool) -> None:
+        refund_id = self._refund(which)
+        if refund_id is not None:
+            actor = self._person(Role.BILLING_OFFICER, self.asker if himself else self.decider)
+            self._try(pay_out, actor=actor, refund_id=refund_id, how="Cash, receipt 7")
 
     def _person(self, role: Role, staff_id: int | None) -> Principal:
         return replace(staff(role), id=staff_id, proven_at=self.now)

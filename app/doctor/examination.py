@@ -66,8 +66,12 @@ def _probes(ground: Ground, *, has_database: bool) -> dict[str, Probe]:
         | {BY_NAME[name].title: _asking(name, ground) for name in ("wave", "portabilling", "openwisp")}
         | {"SMS": lambda: _of_part("sms", ground)}
         | {BY_NAME[name].title: _asking(name, ground) for name in ("push", "mail", "mailbox", "ai")}
-        | {"Address": lambda: machine.public_address(settings, now=ground.now), "Secrets": lambda: machine.secrets(settings)}
-        | ({"Proxy": machine.trusted_proxy} if settings.public_url.startswith("https:") else {})
+        | {"Address": lambda: machine.public_address(settings), "Secrets": lambda: machine.secrets(settings)}
+        | (
+            {"Certificate": _asking("certificate", ground), "Proxy": machine.trusted_proxy}
+            if settings.public_url.startswith("https:")
+            else {}
+        )
         | ({"Sandbox": lambda: machine.sandbox(settings)} if settings.env == "production" else {})
     )
 

@@ -7,7 +7,6 @@ import socket
 import ssl
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -16,9 +15,8 @@ import httpx
 
 from app.settings import Settings
 from services.operations.health.own import judge_room, room_in
-from services.operations.health.reading import TIMEOUT_SECONDS, Reading, degraded, down, off, well
+from services.operations.health.reading import TIMEOUT_SECONDS, Reading, down, off, well
 
-_CERTIFICATE_SOON, _CERTIFICATE_NOW = timedelta(days=21), timedelta(days=3)
 _FEWEST_CHARACTERS = 12
 
 
@@ -92,17 +90,8 @@ def _others_may_read(file: Path) -> bool:
         return False
 
 
-def public_address(settings: Settings, *, now: datetime) -> Reading:
-    """Customers reach us there, and the certificate lasts."""
-    url = urlsplit(settings.public_url)
-    lasts = None
-    if url.scheme == "https":
-        certificate = _certificate_ends(url)
-        if isinstance(certificate, str):
-            return down(certificate, "Look at the certificate and the proxy that shows it (docs/deployment.md).")
-        lasts = certificate - now
-        if lasts < _CERTIFICATE_NOW:
-            return down(f"its certificate ends in {max(lasts.days, 0)} days", "Renew it now; see why it was not renewed by itself.")
+def public_address(settings: Settings) -> Reading:
+    """Customers reach us there."""
     try:
         answer = httpx.get(
             settings.public_url + "/healthz/live", timeout=TIMEOUT_SECONDS, trust_env=False, verify=ssl.create_default_context()
@@ -113,29 +102,11 @@ def public_address(settings: Settings, *, now: datetime) -> Reading:
     if not _is_ours(answer):
         said = f"{settings.public_url} is answered by something else ({answer.status_code})"
         return down(said, "Check INET_PUBLIC_URL and to where the proxy hands requests on.")
-    if lasts is not None and lasts < _CERTIFICATE_SOON:
-        return degraded(f"answers, and its certificate ends in {lasts.days} days", "See why it is not renewed by itself.")
-    return well(f"{settings.public_url} answers" + (f", its certificate lasts {lasts.days} days" if lasts is not None else ""))
+    return well(f"{settings.public_url} answers")
 
 
 def _is_ours(answer: httpx.Response) -> bool:
     return answer.status_code == httpx.codes.OK and "x-correlation-id" in answer.headers
-
-
-def _certificate_ends(url: SplitResult) -> datetime | str:
-    """When it ends, or in words why it is no good."""
-    host, port = url.hostname or "", url.port or 443
-    try:
-        with (
-            socket.create_connection((host, port), timeout=TIMEOUT_SECONDS) as plain,
-            ssl.create_default_context().wrap_socket(plain, server_hostname=host) as secured,
-        ):
-            ends = (secured.getpeercert() or {}).get("notAfter")
-    except ssl.SSLCertVerificationError as error:
-        return f"its certificate is not good: {error.verify_message}"
-    except OSError as error:
-        return f"{host} port {port} cannot be reached: {type(error).__name__}"
-    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(ends)), UTC)
 
 
 def sandbox(settings: Settings) -> Reading:

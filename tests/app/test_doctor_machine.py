@@ -5,30 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import ssl
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import UTC, datetime
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import psycopg
 import pytest
 import sqlalchemy as sa
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from app.cli import cli
-from app.clock import utc_now
 from app.doctor import examine, machine
 from app.doctor.pooler import pooler, stands_between
 from app.settings import Settings, get_settings
@@ -81,10 +71,10 @@ def test_a_folder_that_cannot_be_made_comes_with_advice(tmp_path: Path) -> None:
 
 def test_the_public_address_must_be_ours(servers: None, sandbox_process: Sandbox, tmp_path: Path) -> None:
     with web_process(tmp_path) as served:
-        assert machine.public_address(Settings(public_url=served.url), now=NOW).said == f"{served.url} answers"
-    gone = machine.public_address(Settings(public_url=served.url), now=NOW)
+        assert machine.public_address(Settings(public_url=served.url)).said == f"{served.url} answers"
+    gone = machine.public_address(Settings(public_url=served.url))
     assert "cannot be reached" in gone.said
-    assert "answered by something else" in machine.public_address(Settings(public_url=sandbox_process.url), now=NOW).said
+    assert "answered by something else" in machine.public_address(Settings(public_url=sandbox_process.url)).said
 
 
 def test_in_production_nothing_leads_to_the_sandbox(sandbox_process: Sandbox) -> None:
@@ -162,68 +152,3 @@ def test_the_whole_examination_as_json(database: sa.Engine, sandbox: Sandbox) ->
     told = json.loads(answer.stdout)
     assert {one["subject"] for one in told} == set(findings)
     assert set(told[0]) == {"subject", "ok", "said", "advice", "took_ms"}
-
-
-class _Ours(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("X-Correlation-ID", "a-correlation-id")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-def _certificate(folder: Path, *, ends: datetime) -> Path:
-    """A key and a certificate of its own for localhost, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(ends - timedelta(days=400))
-        .not_valid_after(ends)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / "server.pem"
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file.write_bytes(private + made.public_bytes(Encoding.PEM))
-    return file
-
-
-@pytest.mark.parametrize(
-    ("days", "trusted", "said"),
-    [
-        (90, True, "its certificate lasts 89 days"),
-        (10, True, "answers, and its certificate ends in 9 days"),
-        (2, True, "its certificate ends in 1 days"),
-        (90, False, "its certificate is not good"),
-    ],
-)
-def test_a_certificate_that_ends_soon_or_is_not_trusted(
-    days: int, trusted: bool, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = utc_now()
-    file = _certificate(tmp_path, ends=now + timedelta(days=days))
-    if trusted:
-        monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    server = ThreadingHTTPServer(("localhost", 0), _Ours)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        found = machine.public_address(Settings(public_url=f"https://localhost:{server.server_address[1]}"), now=now)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-    assert said in found.said
-    assert found.ok is (days > 21 and trusted)

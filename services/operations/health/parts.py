@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.operations.health import mails, outside, own, work
+from services.operations.health.certificate import certificate
 from services.operations.health.reading import Importance, Part
 
 PROBES = "probes"
@@ -136,6 +137,17 @@ PARTS = (
         lambda ground: outside.ai(ground.settings),
         "Our own model alone reads tickets; it leaves a few more of them to people.",
         "Look at the provider's page of its state and at the key.",
+    ),
+    Part(
+        "certificate",
+        "Certificate",
+        _I,
+        certificate,
+        "Phones refuse to open the portal, so nobody can pay; routers may refuse to ask for access as well.",
+        "Renew it and let the proxy read it again; see why it was not renewed by itself.",
+        means_degraded="Nothing yet. When it ends, phones refuse to open the portal and nobody can pay.",
+        is_public=False,
+        is_asked=False,
     ),
     Part(
         "files",

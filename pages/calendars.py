@@ -10,18 +10,18 @@ from nicegui.elements.mixins.disableable_element import DisableableElement
 
 from app.clock import utc_now
 from app.db import in_transaction
-from app.errors import DomainError, InvalidInput
-from pages.components.forms import refuse_at, text_field
+from app.errors import InvalidInput
+from pages.components.forms import text_field
 from pages.components.parts import action_button, page_header, panel, tone_chip
 from pages.components.states import empty_state
 from pages.shell import console_page, current_staff, toast_on_refusal
 from pages.sla import CALENDARS_PATH, PATH
-from pages.sla_preview import ask_and_save
+from pages.sla_preview import look_first
 from services.accounts.permissions import Permission, Principal
 from services.tickets.sla import calendars, desk
 from services.tickets.sla.calendar import WEEKDAYS, OwnDay, countries, holidays_in
 from services.tickets.sla.calendars import CalendarDraft, CalendarNotFound, CalendarView
-from services.tickets.sla.preview import preview_calendar
+from services.tickets.sla.preview import Preview, preview_calendar
 
 _NONE = ""
 
@@ -162,32 +162,27 @@ class _Form:
     async def look(self) -> None:
         fields = {"name": self._name, "timezone": self._timezone, "holidays_of": self._country, "spans": self._hours[0]}
         fields |= {f"day-{day}": field for day, field in enumerate(self._hours)}
-        for field in fields.values():
-            field.props(remove="error error-message")
-        with ui.context.client.content, toast_on_refusal():
-            try:
-                draft, calendar_id = self.draft(), self._view.id if self._view else None
-                shown = await in_transaction(
-                    preview_calendar, actor=await current_staff(), calendar_id=calendar_id, draft=draft, now=utc_now()
-                )
-            except DomainError as refusal:
-                if not refuse_at(fields, refusal):
-                    raise
-                return
+        await look_first(fields, self.draft, self._preview, self._save)
 
-            async def save(follow: bool) -> None:
-                kept = await in_transaction(
-                    desk.save_calendar,
-                    actor=await current_staff(),
-                    calendar_id=calendar_id,
-                    draft=draft,
-                    expected_revision=self._view.revision if self._view else None,
-                    apply_to_open=follow,
-                    now=utc_now(),
-                )
-                ui.navigate.to(f"{CALENDARS_PATH}/{kept.id}")
+    @property
+    def _id(self) -> int | None:
+        return self._view.id if self._view else None
 
-            ask_and_save("What it would do", shown, save)
+    async def _preview(self, draft: CalendarDraft) -> Preview:
+        actor = await current_staff()
+        return await in_transaction(preview_calendar, actor=actor, calendar_id=self._id, draft=draft, now=utc_now())
+
+    async def _save(self, draft: CalendarDraft, follow: bool) -> None:
+        kept = await in_transaction(
+            desk.save_calendar,
+            actor=await current_staff(),
+            calendar_id=self._id,
+            draft=draft,
+            expected_revision=self._view.revision if self._view else None,
+            apply_to_open=follow,
+            now=utc_now(),
+        )
+        ui.navigate.to(f"{CALENDARS_PATH}/{kept.id}")
 
 
 def _holiday(day: date, name: str) -> None:

@@ -12,10 +12,11 @@ from sqlmodel import Session
 from app.clock import utc_now
 from app.db import in_transaction
 from pages.components.again import again_every
+from pages.components.counting import Counting
 from pages.components.parts import page_header
 from pages.live import refresh_on
 from pages.money_parts import draw
-from pages.shell import console_page, current_staff, query_address, silent_on_refusal, toast_on_refusal
+from pages.shell import console_page, current_staff, query_address, silent_on_refusal
 from services.accounts.permissions import Permission, Principal
 from services.payments.clearing.items import OpenAccount, Unexplained, open_accounts, unexplained
 from services.payments.clearing.sums import LONGEST
@@ -130,8 +131,7 @@ class _Page:
             self._wrong = ui.label(f"Choose two days in order, at most {LONGEST.days} days apart.").classes("soft").mark("wrong-days")
             self._wrong.set_visibility(False)
         self._show_days()
-        self._waiting = ui.linear_progress(show_value=False).props("indeterminate color=primary").mark("counting")
-        self._waiting.set_visibility(False)
+        self._counting = Counting()
         self._place = ui.element("div").classes("stack w-full").props("aria-live=polite")
 
     def _show_days(self) -> None:
@@ -159,13 +159,7 @@ class _Page:
     async def _go(self, wanted: Wanted) -> None:
         self._wanted = wanted
         self._show_days()
-        with toast_on_refusal():
-            self._waiting.set_visibility(True)
-            try:
-                await self.load()
-            finally:
-                self._waiting.set_visibility(False)
-            ui.navigate.history.replace(query_address(PATH, wanted.as_query()))
+        await self._counting.anew(self.load, query_address(PATH, wanted.as_query()))
 
     async def load(self) -> None:
         """Raises what `summary` raises."""

@@ -10,20 +10,20 @@ from nicegui.elements.mixins.disableable_element import DisableableElement
 
 from app.clock import utc_now
 from app.db import in_transaction
-from app.errors import DomainError, InvalidInput
-from pages.components.forms import refuse_at, text_field
+from app.errors import InvalidInput
+from pages.components.forms import text_field
 from pages.components.parts import action_button, notice, page_header, panel
 from pages.components.why_deadline import CLOCK_NAMES
-from pages.shell import console_page, current_staff, toast_on_refusal
+from pages.shell import console_page, current_staff
 from pages.sla import PATH, POLICY_PATH
-from pages.sla_preview import ask_and_save
+from pages.sla_preview import look_first
 from pages.sla_steps import StepsEditor
 from services.accounts.permissions import Permission, Principal
 from services.tickets.sla import calendars, desk
 from services.tickets.sla.calendars import CalendarView
 from services.tickets.sla.desk import PolicyDraft, PolicyNotFound, PolicyView
 from services.tickets.sla.policies import CONDITIONS
-from services.tickets.sla.preview import preview_policy
+from services.tickets.sla.preview import Preview, preview_policy
 from services.tickets.sla.terms import CLOCKS, STOPPING
 
 _CONDITION_NAMES = {"priority": "Priority", "category": "Category", "channel": "Channel", "customer_kind": "Customer"}
@@ -131,31 +131,26 @@ class _Form:
         )
 
     async def look(self) -> None:
-        fields = self._fields()
-        for field in fields.values():
-            field.props(remove="error error-message")
-        with ui.context.client.content, toast_on_refusal():
-            try:
-                draft, policy_id = self.draft(), self._view.id if self._view else None
-                shown = await in_transaction(preview_policy, actor=await current_staff(), policy_id=policy_id, draft=draft, now=utc_now())
-            except DomainError as refusal:
-                if not refuse_at(fields, refusal):
-                    raise
-                return
+        await look_first(self._fields(), self.draft, self._preview, self._save)
 
-            async def save(follow: bool) -> None:
-                kept = await in_transaction(
-                    desk.save_policy,
-                    actor=await current_staff(),
-                    policy_id=policy_id,
-                    draft=draft,
-                    expected_revision=self._view.revision if self._view else None,
-                    apply_to_open=follow,
-                    now=utc_now(),
-                )
-                ui.navigate.to(f"{POLICY_PATH}/{kept.id}")
+    @property
+    def _id(self) -> int | None:
+        return self._view.id if self._view else None
 
-            ask_and_save("What it would do", shown, save)
+    async def _preview(self, draft: PolicyDraft) -> Preview:
+        return await in_transaction(preview_policy, actor=await current_staff(), policy_id=self._id, draft=draft, now=utc_now())
+
+    async def _save(self, draft: PolicyDraft, follow: bool) -> None:
+        kept = await in_transaction(
+            desk.save_policy,
+            actor=await current_staff(),
+            policy_id=self._id,
+            draft=draft,
+            expected_revision=self._view.revision if self._view else None,
+            apply_to_open=follow,
+            now=utc_now(),
+        )
+        ui.navigate.to(f"{POLICY_PATH}/{kept.id}")
 
     def _fields(self) -> Mapping[str, Any]:
         return {"name": self._name, "calendar": self._calendar, **{f"{clock}_seconds": field for clock, field in self._minutes.items()}}

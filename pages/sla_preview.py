@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 
 from nicegui import ui
 
+from app.errors import DomainError
 from pages.components import words
 from pages.components.dialogs import dialog_card, enable_again
+from pages.components.forms import Fields, refuse_at
 from pages.components.parts import moment, notice, tone_chip
 from pages.components.why_deadline import CLOCK_NAMES
 from pages.shell import toast_on_refusal
 from services.tickets.sla.preview import Moved, Preview
+
+Draft = TypeVar("Draft")
 
 
 def preview_lines(shown: Preview) -> list[str]:
@@ -27,6 +33,26 @@ def preview_lines(shown: Preview) -> list[str]:
     if shown.break_now:
         lines.append(f"{shown.break_now:,} would be past their deadline at once.")
     return lines
+
+
+async def look_first(
+    fields: Fields,
+    draft: Callable[[], Draft],
+    preview: Callable[[Draft], Awaitable[Preview]],
+    save: Callable[[Draft, bool], Awaitable[None]],
+) -> None:
+    """Show what the draft would do, with both ways to save it; what is wrong with it is said at its field."""
+    for field in fields.values():
+        field.props(remove="error error-message")
+    with ui.context.client.content, toast_on_refusal():
+        try:
+            wanted = draft()
+            shown = await preview(wanted)
+        except DomainError as refusal:
+            if not refuse_at(fields, refusal):
+                raise
+            return
+        ask_and_save("What it would do", shown, partial(save, wanted))
 
 
 def ask_and_save(title: str, shown: Preview, save: Callable[[bool], Awaitable[None]]) -> None:

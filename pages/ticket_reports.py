@@ -12,6 +12,7 @@ from nicegui import events, ui
 from app.clock import utc_now
 from app.db import in_transaction
 from pages.components import words
+from pages.components.counting import Counting
 from pages.components.figures import Bar, bars
 from pages.components.parts import action_button, page_header, panel, tile
 from pages.components.states import empty_state
@@ -99,8 +100,7 @@ class _Page:
             action_button("CSV by day", lambda: self._download("days"), icon="download").mark("csv-days")
         with ui.element("div").classes("filters").props('role=search aria-label="Range and groups"'):
             self._choices()
-        self._waiting = ui.linear_progress(show_value=False).props("indeterminate color=primary").mark("counting")
-        self._waiting.set_visibility(False)
+        self._counting = Counting()
         self._place = ui.element("div").classes("stack w-full").props("aria-live=polite")
         self._turn = 0
 
@@ -140,13 +140,7 @@ class _Page:
     async def _go(self, wanted: Wanted) -> None:
         self._wanted = wanted
         self._show_days()
-        with toast_on_refusal():
-            self._waiting.set_visibility(True)
-            try:
-                await self.load()
-            finally:
-                self._waiting.set_visibility(False)
-            ui.navigate.history.replace(query_address(PATH, wanted.as_query()))
+        await self._counting.anew(self.load, query_address(PATH, wanted.as_query()))
 
     async def _ask(self) -> Report:
         now = utc_now()

@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from tests import authorities, prepared
+from tests.answering import wait_until_it_answers
 from tests.emptying import empty
 from tests.pooler import Pooler
 from tests.scheduling import pytest_collection_modifyitems, pytest_sessionfinish, pytest_xdist_make_scheduler
@@ -179,25 +179,12 @@ def sandbox_process(servers: None, tmp_path_factory: pytest.TempPathFactory) -> 
         process = subprocess.Popen(command, env=environment, cwd=Path(__file__).parent.parent, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(f"{url}/_control/state", process)
+        wait_until_it_answers(f"{url}/_control/state", process)
         with httpx.Client(base_url=url, timeout=10) as http:
             yield Sandbox(url, http)
     finally:
         process.terminate()
         process.wait(10)
-
-
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120  # a busy machine; one that ends is noticed at once
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError(f"the process ended with {process.returncode}")
-        try:
-            if httpx.get(url, timeout=1).status_code == 200:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.05)
-    raise RuntimeError(f"{url} did not answer")
 
 
 @pytest.fixture

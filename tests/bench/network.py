@@ -25,6 +25,7 @@ import httpx
 import sqlalchemy as sa
 
 from app.supervisor import Stack
+from tests.answering import wait_until_it_answers
 from tests.bench.table import Result
 from tests.conftest import free_port
 
@@ -154,22 +155,11 @@ def _sandbox() -> Iterator[httpx.Client]:
         process = subprocess.Popen(command, env=environment, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as http:
-                _await(http)
+                wait_until_it_answers(f"http://127.0.0.1:{port}/_control/state", process)
                 yield http
         finally:
             process.terminate()
             process.wait(10)
-
-
-def _await(http: httpx.Client) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            http.get("/_control/state").raise_for_status()
-            return
-        except httpx.HTTPError:
-            time.sleep(0.1)
-    raise RuntimeError("the sandbox did not answer")
 
 
 def _use_own_database() -> None:

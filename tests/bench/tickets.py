@@ -25,6 +25,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.supervisor import Stack
+from tests.bench.databases import empty_database
 from tests.bench.table import Result
 
 _ROOT = Path(__file__).parents[2]
@@ -149,7 +150,7 @@ class _Desk:
         self._each: dict[str, list[float]] = defaultdict(list)
         from app import db
 
-        self._engine = db.make_engine(_empty_database(name))
+        self._engine = db.make_engine(empty_database(name))
         self._fill()
 
     def _fill(self) -> None:
@@ -300,24 +301,6 @@ def _searches(chance: random.Random, tickets: int) -> list[_Question]:
         search("mistyped name", chance.choice(["cesay", "jalow"])),
         search("nothing like it", "zzyzxqq"),
     ]
-
-
-def _empty_database(name: str) -> str:
-    """One with the product's tables; answers its address, with the password."""
-    from app import db, migrate
-    from app.settings import get_settings
-
-    url = sa.make_url(os.environ["INET_DATABASE_URL"])
-    engine = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    os.environ["INET_DATABASE_URL"] = url.set(database=name).render_as_string(hide_password=False)
-    get_settings.cache_clear()
-    db.dispose()
-    migrate.upgrade()
-    return os.environ["INET_DATABASE_URL"]
 
 
 def _measure() -> dict[str, Any]:

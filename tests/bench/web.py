@@ -6,16 +6,15 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import psutil
 
 from app.supervisor import Stack
+from tests.answering import wait_until_it_answers
 from tests.conftest import free_port
 
 _ROOT = Path(__file__).parents[2]
@@ -42,22 +41,11 @@ def web_process(stack: Stack, module: str, *flags: str) -> Iterator[WebProcess]:
             [sys.executable, "-m", module, str(port), *flags], env=stack.environment, cwd=_ROOT, stdout=log, stderr=log
         )
     try:
-        _await(port, log_path)
+        wait_until_it_answers(f"http://127.0.0.1:{port}/healthz/live", process, log=log_path)
         yield WebProcess(port, process.pid)
     finally:
         process.terminate()
         process.wait(10)
-
-
-def _await(port: int, log_path: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/healthz/live", timeout=1).raise_for_status()
-            return
-        except httpx.HTTPError:
-            time.sleep(0.05)
-    raise RuntimeError(f"the web process did not answer: {log_path.read_text()[-2000:]}")
 
 
 def cores() -> tuple[set[int], set[int]]:

@@ -13,12 +13,9 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +33,8 @@ from services.tickets import inbound_store, mail_fetching, mail_intake
 from services.tickets.intake_models import InboundCount, InboundMessage, InboundState
 from services.tickets.mail_intake import TWICE
 from services.tickets.models import MessageKind, TicketMessage
-from tests import prepared
+from tests.conftest import free_port
+from tests.drill.alone import own_folder, servers
 from tests.drill.letters import Letter, letters
 
 _ROOT = Path(__file__).parents[2]
@@ -233,55 +231,12 @@ def mail_limits() -> int:
     return FLOOD[0][1]
 
 
-@contextmanager
-def servers(directory: Path) -> Iterator[str]:
-    """PostgreSQL, Valkey and the sandbox of our own; answers the sandbox's address."""
-    from app import db, migrate, redis
-    from app.embedded import EmbeddedPostgres, EmbeddedValkey
-    from app.settings import get_settings
-    from tests.conftest import SECRET, free_port
-
-    prepared.put_into(directory / "pg")
-    postgres, valkey = EmbeddedPostgres(directory / "pg", durable=False), EmbeddedValkey(directory / "valkey")
-    port, imap = free_port(), free_port()
-    url = f"http://127.0.0.1:{port}"
-    os.environ.update(INET_ENV="demo", INET_DATABASE_URL=postgres.start(), INET_REDIS_URL=valkey.start(), INET_SECRET_KEY=SECRET)
-    os.environ.update(INET_DATA_DIR=str(directory / "data"), INET_LOG_LEVEL="ERROR", INET_SANDBOX_ROUTER_COUNT="0")
-    os.environ.update(INET_SANDBOX_IMAP_PORT=str(imap), INET_IMAP_URL=f"imap://help%40inet.demo:sandbox-mail@127.0.0.1:{imap}/INBOX?tls=no")
-    get_settings.cache_clear()
-    command = [sys.executable, "-m", "app.cli", "sandbox", "--port", str(port), "--data-dir", str(directory / "sandbox")]
-    sandbox = subprocess.Popen(command, cwd=_ROOT)
-    try:
-        migrate.upgrade()
-        _wait_for(f"{url}/_control/state")
-        yield url
-    finally:
-        sandbox.terminate()
-        sandbox.wait(10)
-        db.dispose()
-        redis.forget()
-        valkey.stop()
-        postgres.stop()
-
-
-def _wait_for(url: str) -> None:
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        try:
-            httpx.get(url, timeout=1, trust_env=False).raise_for_status()
-            return
-        except httpx.HTTPError:
-            time.sleep(0.05)
-    raise RuntimeError("the sandbox did not answer")
-
-
 def run_alone(*, seed: int, mails: int) -> Found:
     """The drill with servers of its own."""
-    with tempfile.TemporaryDirectory(prefix="drill-", ignore_cleanup_errors=True) as name:
-        directory = Path(name)
-        directory.chmod(0o755)  # PostgreSQL runs as another user when we are root
-        with servers(directory) as sandbox_url:
-            return Drill(seed=seed, mails=mails, sandbox_url=sandbox_url, deaths=directory / "deaths").run()
+    imap = free_port()
+    mailbox = {"INET_SANDBOX_IMAP_PORT": str(imap), "INET_IMAP_URL": f"imap://help%40inet.demo:sandbox-mail@127.0.0.1:{imap}/INBOX?tls=no"}
+    with own_folder() as directory, servers(directory, free_port(), **mailbox) as sandbox_url:
+        return Drill(seed=seed, mails=mails, sandbox_url=sandbox_url, deaths=directory / "deaths").run()
 
 
 def lines_of(found: Found) -> list[str]:

@@ -12,12 +12,9 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,7 +32,9 @@ from services.integrations.clients import outside
 from services.notifications import Recipient, outbox, pushes, reports, tell
 from services.notifications.models import Medium, Notification, NotificationState
 from services.notifications.service import BODY
-from tests import prepared
+from tests.conftest import free_port
+from tests.drill.alone import own_folder, servers
+from tests.portal.served import web_process
 
 SPEED = 60.0
 _HOURS_BEFORE = timedelta(hours=6)
@@ -276,38 +275,6 @@ class Drill:
             self._found.nameless.append(name)
 
 
-@contextmanager
-def servers(directory: Path) -> Iterator[tuple[str, str]]:
-    """PostgreSQL, Valkey, the sandbox and a web process of our own; answers the sandbox's address and the web's."""
-    from app import db, migrate, redis
-    from app.embedded import EmbeddedPostgres, EmbeddedValkey
-    from app.settings import get_settings
-    from tests.conftest import SECRET, free_port
-    from tests.portal.served import web_process
-
-    prepared.put_into(directory / "pg")
-    postgres, valkey = EmbeddedPostgres(directory / "pg", durable=False), EmbeddedValkey(directory / "valkey")
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    os.environ.update(INET_ENV="demo", INET_DATABASE_URL=postgres.start(), INET_REDIS_URL=valkey.start(), INET_SECRET_KEY=SECRET)
-    os.environ.update(INET_DATA_DIR=str(directory / "data"), INET_LOG_LEVEL="ERROR", INET_SANDBOX_ROUTER_COUNT="0", **environment_of(url))
-    get_settings.cache_clear()
-    command = [sys.executable, "-m", "app.cli", "sandbox", "--port", str(port), "--data-dir", str(directory / "sandbox")]
-    sandbox = subprocess.Popen(command, cwd=_ROOT)
-    try:
-        migrate.upgrade()
-        _wait_for(f"{url}/_control/state")
-        with web_process(directory) as web:
-            yield url, web.url
-    finally:
-        sandbox.terminate()
-        sandbox.wait(10)
-        db.dispose()
-        redis.forget()
-        valkey.stop()
-        postgres.stop()
-
-
 def environment_of(sandbox_url: str) -> dict[str, str]:
     """The settings by which this process and its children send to the sandbox."""
     return {
@@ -319,24 +286,15 @@ def environment_of(sandbox_url: str) -> dict[str, str]:
     }
 
 
-def _wait_for(url: str) -> None:
-    until = time.time() + 30
-    while time.time() < until:
-        try:
-            httpx.get(url, timeout=1, trust_env=False).raise_for_status()
-            return
-        except httpx.HTTPError:
-            time.sleep(0.05)
-    raise RuntimeError("the sandbox did not answer")
-
-
 def run_alone(*, seed: int, messages: int) -> Found:
     """The drill with servers of its own."""
-    with tempfile.TemporaryDirectory(prefix="drill-", ignore_cleanup_errors=True) as name:
-        directory = Path(name)
-        directory.chmod(0o755)  # PostgreSQL runs as another user when we are root
-        with servers(directory) as (sandbox_url, web_url):
-            return Drill(seed=seed, messages=messages, sandbox_url=sandbox_url, report_url=web_url + reports.path()).run()
+    port = free_port()
+    with (
+        own_folder() as directory,
+        servers(directory, port, **environment_of(f"http://127.0.0.1:{port}")) as sandbox_url,
+        web_process(directory) as web,
+    ):
+        return Drill(seed=seed, messages=messages, sandbox_url=sandbox_url, report_url=web.url + reports.path()).run()
 
 
 def lines_of(found: Found) -> list[str]:

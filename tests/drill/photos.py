@@ -13,12 +13,10 @@ import math
 import os
 import random
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,8 +35,7 @@ from services.tickets.intake_models import Attachment
 from services.tickets.models import Channel, TicketMessage
 from services.tickets.opening import Opening, open_ticket
 from services.tickets.pictures import repainted
-from tests import prepared
-from tests.conftest import SECRET
+from tests.drill.alone import databases, own_folder
 from tests.drill.cutting import Cuts, CuttingProxy
 from tests.drill.watched import Server
 from tests.services.photos.pictures import noise
@@ -222,35 +219,10 @@ class Drill:
             self._found.wrong.append(name)
 
 
-@contextmanager
-def servers(directory: Path) -> Iterator[None]:
-    """PostgreSQL and Valkey of our own."""
-    from app import db, migrate, redis
-    from app.embedded import EmbeddedPostgres, EmbeddedValkey
-    from app.settings import get_settings
-
-    prepared.put_into(directory / "pg")
-    postgres, valkey = EmbeddedPostgres(directory / "pg", durable=False), EmbeddedValkey(directory / "valkey")
-    os.environ.update(INET_ENV="demo", INET_DATABASE_URL=postgres.start(), INET_REDIS_URL=valkey.start(), INET_SECRET_KEY=SECRET)
-    os.environ.update(INET_DATA_DIR=str(directory / "data"), INET_LOG_LEVEL="ERROR")
-    get_settings.cache_clear()
-    try:
-        migrate.upgrade()
-        yield
-    finally:
-        db.dispose()
-        redis.forget()
-        valkey.stop()
-        postgres.stop()
-
-
 def run_alone(*, seed: int, photos: int, size: int = 3_000_000, phones: int = 5, kill_probability: float = 0.001) -> Found:
     """The drill with servers of its own."""
-    with tempfile.TemporaryDirectory(prefix="drill-", ignore_cleanup_errors=True) as name:
-        directory = Path(name)
-        directory.chmod(0o755)  # PostgreSQL runs as another user when we are root
-        with servers(directory):
-            return Drill(directory, seed=seed, photos=photos, size=size, phones=phones, kill_probability=kill_probability).run()
+    with own_folder() as directory, databases(directory):
+        return Drill(directory, seed=seed, photos=photos, size=size, phones=phones, kill_probability=kill_probability).run()
 
 
 def lines_of(found: Found) -> list[str]:

@@ -6,17 +6,15 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
 import psutil
 
+from tests.answering import wait_until_it_answers
 from tests.conftest import free_port
 
 _ROOT = Path(__file__).parents[2]
-_STARTS_WITHIN_SECONDS = 120.0
 
 
 class Server:
@@ -32,7 +30,7 @@ class Server:
         self._process = self._born()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         try:
-            self._wait_until_it_answers()
+            wait_until_it_answers(f"http://127.0.0.1:{self.port}/healthz/live", self._process, log=self._log_file)
         except BaseException:
             self._process.kill()
             raise
@@ -42,15 +40,6 @@ class Server:
     def _born(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "app.cli", "serve", "--port", str(self.port)]
         return subprocess.Popen(command, env=self._environment, cwd=_ROOT, stdout=self._log, stderr=self._log)
-
-    def _wait_until_it_answers(self) -> None:
-        until = time.monotonic() + _STARTS_WITHIN_SECONDS
-        while time.monotonic() < until and self._process.poll() is None:
-            with suppress(httpx.HTTPError):
-                if httpx.get(f"http://127.0.0.1:{self.port}/healthz/live", timeout=5, trust_env=False).is_success:
-                    return
-            time.sleep(0.05)
-        raise RuntimeError(f"the server did not answer: {self._log_file.read_text()[-2000:]}")
 
     def _memory_mb(self) -> float:
         with suppress(psutil.Error):

@@ -9,7 +9,6 @@ import os
 import secrets
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from services.access.gateways import add_gateway
 from services.accounts.tokens import create_api_token
 from services.vouchers.models import VoucherState
 from services.vouchers.service import issue_voucher
+from tests.answering import wait_until_it_answers
 from tests.conftest import Sandbox, free_port
 from tests.factories import FASKEY, PHONE, make_package, staff
 from tests.portal.opennds_router import Router, Station, sha
@@ -56,24 +56,11 @@ def web_process(directory: Path, **environment: str) -> Iterator[Served]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=values, cwd=_ROOT, stdout=output, stderr=output)
     try:
-        _wait_until_it_answers(f"http://127.0.0.1:{port}", process, log)
+        wait_until_it_answers(f"http://127.0.0.1:{port}/healthz/live", process, log=log)
         yield Served(f"http://127.0.0.1:{port}", log)
     finally:
         process.terminate()
         process.wait(10)
-
-
-def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 120  # a busy machine; one that ends is noticed at once
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError(f"the web process ended with {process.returncode}: {log.read_text()[-2000:]}")
-        try:
-            httpx.get(f"{url}/healthz/live", timeout=1).raise_for_status()
-            return
-        except httpx.HTTPError:
-            time.sleep(0.05)
-    raise RuntimeError("the web process did not answer")
 
 
 @pytest.fixture(scope="session")

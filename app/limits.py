@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from limits import RateLimitItem, parse
@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 _CLOSED_SECONDS = 10
 # How long a generous limit does not ask a Redis that did not answer: each question would cost its time-out.
 _AWAY_SECONDS = 1.0
-_MOST_PURSES = 20_000
+_FEWEST_KEPT, _MOST_KEPT = 512, 20_000
 _REPEATS_SECONDS = 600
 _LARGEST_PORTION = 20
 
@@ -50,9 +50,31 @@ class Limit:
 
 
 Asked = tuple[Limit, tuple[str, ...]]
+V = TypeVar("V")
+
+
+class _Kept(dict[Asked, V]):
+    """What this process remembers for a moment. What is over is dropped as new things come, at a cost that does not grow with them."""
+
+    def __init__(self, is_over: Callable[[V, float], bool]) -> None:
+        super().__init__()
+        self._is_over, self._tidy_at = is_over, _FEWEST_KEPT
+
+    def keep(self, asked: Asked, value: V) -> V:
+        if len(self) >= self._tidy_at:
+            now = time.monotonic()
+            for one in [one for one, kept in self.items() if self._is_over(kept, now)]:
+                del self[one]
+            if len(self) >= _MOST_KEPT:
+                self.clear()
+            self._tidy_at = min(max(_FEWEST_KEPT, 2 * len(self)), _MOST_KEPT)
+        self[asked] = value
+        return value
+
+
 # Limits that were seen to be open: what another process counts within this moment may slip past, what this one counts may not.
 _OPEN_SECONDS = 1.0
-_open_until: dict[Asked, float] = {}
+_open_until = _Kept[float](lambda until, now: until <= now)
 
 
 @lru_cache(maxsize=64)
@@ -130,12 +152,10 @@ def are_spent(asked: Sequence[Asked]) -> list[bool]:
 
 def _full_of(asked: Sequence[Asked], windows: Sequence[list[Any]]) -> list[Asked]:
     """Which are spent; the others are remembered as open for a moment."""
-    if len(_open_until) > _MOST_PURSES:
-        _open_until.clear()
     full = [one for one, window in zip(asked, windows, strict=True) if _is_full(one[0].item, window)]
     until = time.monotonic() + _OPEN_SECONDS
     for one in asked:
-        _open_until[one] = 0.0 if one in full else until
+        _open_until.keep(one, 0.0 if one in full else until)
     return full
 
 
@@ -237,8 +257,11 @@ class _Purse:
     good_until: float = 0.0
     closed_until: float = 0.0
 
+    def is_over(self, now: float) -> bool:
+        return self.good_until <= now and self.closed_until <= now
 
-_purses: dict[tuple[Limit, tuple[str, ...]], _Purse] = {}
+
+_purses = _Kept[_Purse](_Purse.is_over)
 _away_until = 0.0
 
 
@@ -247,9 +270,8 @@ async def allow(limit: Limit, *who: str) -> None:
     now = time.monotonic()
     purse = _purses.get((limit, who))
     if purse is None:
-        if len(_purses) >= _MOST_PURSES:
-            _purses.clear()
-        purse = _purses[limit, who] = _Purse()
+        # Kept while Redis is asked for it.
+        purse = _purses.keep((limit, who), _Purse(good_until=now + _AWAY_SECONDS))
     if purse.closed_until > now:
         raise TooMany(math.ceil(purse.closed_until - now))
     if purse.left > 0 and purse.good_until > now:

@@ -136,3 +136,48 @@ def test_a_redis_that_was_emptied_of_scripts_answers_all_the_same() -> None:
     limits.note(THREE, "me")
     redis.client().script_flush()
     assert not limits.is_spent(THREE, "me")
+
+
+class _Clock:
+    """The time of this process's memory, which a test can let pass."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.mark.usefixtures("_loop")
+async def test_callers_who_have_gone_are_forgotten_and_who_still_comes_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = _Clock()
+    monkeypatch.setattr(limits, "time", clock)
+    most = 0
+    for minute in range(20):
+        for number in range(200):
+            await limits.allow(MANY, f"{minute}-{number}")
+        await limits.allow(MANY, "always here")
+        most = max(most, len(limits._purses))
+        clock.now += 61
+    assert most < 2 * limits._FEWEST_KEPT, "4,000 callers came, 200 a minute"
+    assert (MANY, ("always here",)) in limits._purses
+
+
+@pytest.mark.usefixtures("_loop")
+async def test_however_many_come_at_once_no_more_than_the_most_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_MOST_KEPT", 600)
+    for number in range(1500):
+        await limits.allow(MANY, str(number))
+        assert len(limits._purses) <= 600
+
+
+def test_limits_that_were_seen_open_are_forgotten_after_their_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = _Clock()
+    monkeypatch.setattr(limits, "time", clock)
+    for number in range(3000):
+        assert not limits.is_spent(THREE, str(number))
+        clock.now += 0.01
+    assert len(limits._open_until) <= limits._FEWEST_KEPT

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from app.clock import utc_now
 from app.db import transaction
@@ -18,11 +18,11 @@ from services.audit.models import AuditEntry
 from services.integrations import clients
 from services.integrations.clients import outside
 from services.notifications.models import Notification
-from services.payments import refunds, strays
+from services.payments import refunding, refunds, refused, strays
 from services.payments.checkout import Order, buy
 from services.payments.clearing.models import LedgerTransfer, TransferReason
 from services.payments.clearing.queries import verify_books
-from services.payments.models import Checkout, Payment, PaymentStatus, Refund, RefundRule
+from services.payments.models import Checkout, Payment, PaymentStatus, Refund, RefundRule, RefundState
 from services.payments.reconciliation import desk, fixes
 from services.payments.reconciliation.errors import CannotBeMended, FindingDecided
 from services.payments.reconciliation.models import FindingKind, FindingState, Fix, ReconciliationFinding, WaveMovement
@@ -183,15 +183,56 @@ def test_credit_is_refused_in_words_when_no_package_costs_that_any_more(database
         assert session.exec(select(Voucher).where(Voucher.origin == VoucherOrigin.HAND)).all() == []
 
 
+def _root(session: Session) -> Principal:
+    """May give anything back alone, and proved a moment ago who they are."""
+    session.merge(RefundRule(role=Role.ROOT, most_bututs=100_000, alone_bututs=100_000, day_bututs=100_000, changed_at=utc_now()))
+    person = a_staff(session, Role.ROOT, now=utc_now())
+    return Principal(kind="staff", id=person.id or 0, name="Root", role=Role.ROOT, permissions=frozenset(Permission), proven_at=utc_now())
+
+
+def _paid_out(payment_id: int, sandbox: Sandbox) -> None:
+    """Wave refuses to give it back, and somebody else pays it in cash."""
+    with transaction() as session:
+        public_id = session.get_one(Payment, payment_id).public_id
+        refund_id = (
+            refunding.ask_refund(session, actor=_root(session), public_id=public_id, reason="It never worked", now=utc_now()).id or 0
+        )
+    sandbox.fault("wave", error_rate=1.0, error_statuses=[409])
+    refunds.send_refund(transaction, refund_id, outside(), clock=utc_now)
+    sandbox.fault("wave", clear=True)
+    with transaction() as session:
+        assert session.get_one(Refund, refund_id).state is RefundState.FAILED
+        refused.pay_out(session, actor=officer(), refund_id=refund_id, how="Cash, receipt 7", now=utc_now())
+
+
+def test_what_was_paid_out_another_way_is_not_looked_for_in_waves_list(database: sa.Engine, sandbox: Sandbox) -> None:
+    paid = sell(sandbox)
+    _paid_out(paid, sandbox)
+    reconcile()
+    assert findings() == []
+    with transaction() as session:
+        assert (balance(session, "wave_receivable"), balance(session, "refunds")) == (0, 0)
+        assert verify_books(session).are_whole
+
+
+def test_what_wave_gave_back_after_all_though_it_was_paid_out_is_for_a_person_to_settle(database: sa.Engine, sandbox: Sandbox) -> None:
+    paid = sell(sandbox)
+    _paid_out(paid, sandbox)
+    with transaction() as session:
+        wave_session = session.exec(select(Checkout.wave_session_id)).one()
+    outside().wave.refund_session(wave_session)
+    reconcile()
+    finding = findings()[0]
+    assert finding.kind is FindingKind.REFUND_AT_WAVE_ONLY
+    with pytest.raises(CannotBeMended, match="the customer has it twice"):
+        _accept(finding)
+
+
 def test_a_refund_made_at_wave_by_hand_is_recorded_and_sent_no_second_time(database: sa.Engine, sandbox: Sandbox) -> None:
     paid = sell(sandbox)
     with transaction() as session:
         wave_session = session.exec(select(Checkout.wave_session_id)).one()
-        session.merge(RefundRule(role=Role.ROOT, most_bututs=100_000, alone_bututs=100_000, day_bututs=100_000, changed_at=utc_now()))
-        person = a_staff(session, Role.ROOT, now=utc_now())
-        root = Principal(
-            kind="staff", id=person.id or 0, name="Root", role=Role.ROOT, permissions=frozenset(Permission), proven_at=utc_now()
-        )
+        root = _root(session)
     outside().wave.refund_session(wave_session)
     reconcile()
     finding = findings()[0]

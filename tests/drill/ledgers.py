@@ -17,6 +17,8 @@ from tests.drill.world import World
 Kind = Literal["lost", "doubled", "stuck"]
 # Work is late, not stuck, while a sweep that rang in vain may still ring again.
 _LATE = timedelta(seconds=30)
+# From the end of what was bought until the router has put the phone out: a sweep, and a poll or two.
+_PUT_OUT_WITHIN = timedelta(seconds=60)
 _SERVED = ("access_granted", "served")
 _MUST_MOVE = ("created", "paid", "voucher_issued", "charged", "refunding")
 _NEVER_PAID = ("checkout_open", "expired", "failed")
@@ -26,6 +28,9 @@ SELECT p.*, right(coalesce(c.legacy_e164, c.phone_e164), 6)::int AS number, c.ph
     (SELECT count(*) FROM voucher v WHERE v.payment_id = p.id) AS vouchers,
     (SELECT count(*) FROM entitlement e WHERE e.payment_id = p.id) AS entitlements,
     (SELECT bool_and(e.state IN ('ready', 'running')) FROM entitlement e WHERE e.payment_id = p.id) AS has_time,
+    -- When the whole of what was bought was used; never before it ran for as long as was sold.
+    (SELECT max(e.ends_at) FROM entitlement e WHERE e.payment_id = p.id AND e.ends_at <= now()
+        AND e.ends_at >= e.started_at + e.seconds_total * interval '1 second') AS time_over_at,
     (SELECT coalesce(sum(amount_bututs), 0) FROM payment_event e WHERE e.payment_id = p.id) AS ledger_bututs,
     (SELECT array_agg(gr.state) FROM access_grant gr JOIN entitlement e ON e.id = gr.entitlement_id
         WHERE e.payment_id = p.id) AS grants
@@ -263,7 +268,10 @@ class Comparison:
             place = (payment["slug"], payment["client_mac"])
             paid_here.add(place)
             is_online = place in clients and clients[place]["state"] == "online"
-            if not is_online and payment["status"] in _SERVED and not _may_be_offline(payment):
+            over_at = payment["time_over_at"]
+            if is_online and over_at is not None and self._now - over_at > _PUT_OUT_WITHIN:
+                yield Finding("stuck", payment["number"], f"{payment['reference']}: its time is over since {over_at}, its phone is online")
+            if not is_online and over_at is None and payment["status"] in _SERVED and not _may_be_offline(payment):
                 yield Finding("lost", payment["number"], f"{payment['reference']}: {payment['status']}, but its phone is not online")
         for place, client in clients.items():
             if client["state"] == "online" and place not in paid_here:

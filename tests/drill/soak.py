@@ -38,6 +38,13 @@ from tests.drill.world import World, running_world
 
 PER_SECOND, GATEWAYS, INTERVAL_SECONDS = 5.0, 1000, 10.0
 _MINUTES = 120.0
+# The hour that customers buy; a short soak sells a shorter one, so that it sees time run out as well.
+_HOUR_SECONDS, SHORT_HOUR_SECONDS = 3600, 75
+_SHORTER_HOUR = (
+    "ALTER TABLE package_version DISABLE TRIGGER package_version_immutable",
+    "UPDATE package_version v SET duration_seconds = {} FROM package p WHERE p.id = v.package_id AND p.public_id = 'hour-1'",
+    "ALTER TABLE package_version ENABLE TRIGGER package_version_immutable",
+)
 _SAMPLES, _EVERY_AT_LEAST_SECONDS = 600, 2.0
 _AT_ONCE, _FIRST_NUMBER, _UNTOLD_SHARE = 160, 100_000, 0.1
 _REST_SECONDS, _SETTLE_SECONDS = 15.0, 180.0
@@ -74,6 +81,7 @@ class Order:
     seed: int
     minutes: float = _MINUTES
     scale: float = 1.0
+    hour_seconds: int = _HOUR_SECONDS
 
     @property
     def per_second(self) -> float:
@@ -200,6 +208,8 @@ class Soak:
         with running_world(seed=order.seed, processes=2, kill_probability=0.0, plant=None, say=self._note) as world:
             stack = world.stack
             assert isinstance(stack, Stack)
+            if order.hour_seconds != _HOUR_SECONDS:
+                world.change(*(statement.format(order.hour_seconds) for statement in _SHORTER_HOUR))
             polled = tuple(_gateways(_register(stack, order.gateways)))
             self._say(f"{order.per_second:g} payments a second and {order.gateways} gateways for {order.minutes:g} minutes")
             every = max(_EVERY_AT_LEAST_SECONDS, seconds / _SAMPLES)
@@ -312,22 +322,28 @@ def lines_of(outcome: Outcome) -> list[str]:
     return [*lines, "soak: " + ("everything settles, all ledgers agree" if outcome.is_good else "NOT good")]
 
 
-def run_alone(*, seed: int, minutes: float, scale: float, say: Callable[[str], None] | None = None) -> Outcome:
+def run_alone(
+    *, seed: int, minutes: float, scale: float, hour_seconds: int = SHORT_HOUR_SECONDS, say: Callable[[str], None] | None = None
+) -> Outcome:
     began = time.monotonic()
 
     def tell(line: str) -> None:
         print(f"{time.monotonic() - began:7.1f}  {line}", flush=True)
 
-    return Soak(Order(seed, minutes, scale), say=say or tell).run()
+    return Soak(Order(seed, minutes, scale, hour_seconds), say=say or tell).run()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.drill.soak", description="Payments and polls at a steady pace; what grows?")
     parser.add_argument("--minutes", type=float, default=float(os.environ.get("SOAK_MINUTES") or _MINUTES))
     parser.add_argument("--scale", type=float, default=float(os.environ.get("SOAK_SCALE") or 1.0), help="of the payments and gateways")
+    parser.add_argument(
+        "--hour", type=int, metavar="SECONDS", help="how long the hour is that is sold (3600; in a soak of up to 75 minutes: 75)"
+    )
     options = parser.parse_args()
     seed = int(os.environ.get("DRILL_SEED") or random.randrange(1_000_000))
-    outcome = run_alone(seed=seed, minutes=options.minutes, scale=options.scale)
+    hour = options.hour or (_HOUR_SECONDS if options.minutes > 75 else SHORT_HOUR_SECONDS)
+    outcome = run_alone(seed=seed, minutes=options.minutes, scale=options.scale, hour_seconds=hour)
     report.replace(Path.cwd() / "drill.json", "soak", [outcome.row()])
     print("\n".join(lines_of(outcome)), flush=True)
     return 0 if outcome.is_good else 1

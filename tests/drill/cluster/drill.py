@@ -35,6 +35,8 @@ _UNTOLD_SHARE = 0.1
 _TROUBLE_SECONDS, _UPGRADE_SECONDS = 20.0, 100.0
 _RECOVERS_WITHIN_SECONDS = 45.0
 _QUIET_SECONDS = 2.0
+# What the last trouble left behind is not the upgrade's: a circuit breaker rests for ten seconds.
+_CALM_SECONDS = 15.0
 _GAVE_UP_AT_MOST = 0.1
 _STOCK_SECONDS, _SETTLE_SECONDS = 90.0, 120.0
 CUSTOMERS = ("customer", "customer orders", "shop", "status")
@@ -230,12 +232,18 @@ class ClusterDrill:
         except RuntimeError as why:
             self.outcome.findings.append(Finding("lost", None, f"no back-up could be taken: {why}"))
 
+    def _is_calm(self) -> bool:
+        now = time.monotonic()
+        return not any(one.fault for one in self.traffic.between(now - _CALM_SECONDS, now, CUSTOMERS))
+
     def _upgrade(self, cluster: Cluster) -> None:
         began = time.monotonic()
         try:
+            until(self._is_calm, seconds=_RECOVERS_WITHIN_SECONDS + _CALM_SECONDS, what="people still met failures before it")
+            began = time.monotonic()
             migrated = rolling.migrate(cluster)
             rolling.replace_all(cluster, say=self._say)
-        except (RuntimeError, StartRefused) as why:
+        except (RuntimeError, StartRefused, TimeoutError) as why:
             self.outcome.findings.append(Finding("lost", None, f"the rolling upgrade: {why}"))
             return
         ended = time.monotonic()
